@@ -1,0 +1,26 @@
+import { defineConfig } from "vitest/config";
+
+/** One project per suite of `./hack/test`, from the fastest to the one that boots kernels. */
+const suite = (name: string, include: readonly string[], testTimeout: number) => ({
+  test: { name, include: [...include], testTimeout, hookTimeout: testTimeout * 2, isolate: true },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      suite("quick", ["test/unit/**/*.test.ts", "test/simulation/**/*.test.ts"], 15_000),
+      suite("etcd", ["test/etcd/**/*.test.ts"], 120_000),
+      suite("kubectl", ["test/kubectl/**/*.test.ts"], 120_000),
+      {
+        test: {
+          name: "lab",
+          include: ["test/lab/**/*.test.ts"],
+          testTimeout: 600_000,
+          hookTimeout: 900_000,
+          // The lab's guests share two cores with the test: one scenario after another.
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
