@@ -27,7 +27,7 @@ apt_install() {
 # Node 24 is an npm package (a plain binary) pinned in package-lock.json, so that the system's Node only has to run npm.
 command -v npm >/dev/null || apt_install npm
 stamp=$ROOT/node_modules/.ferrite-lock
-if ! cmp -s "$ROOT/package-lock.json" "$stamp"; then
+if [ ! -L node_modules ] && ! cmp -s "$ROOT/package-lock.json" "$stamp"; then
   say "installing npm packages"
   # Not `npm ci`: it refuses a lock file without the binaries of platforms that are not ours.
   npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error >&2
