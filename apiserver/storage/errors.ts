@@ -13,9 +13,11 @@ export class KeyExistsError extends OperatorError {
 /** The key was changed or deleted by somebody else; `current` is what is there now (`undefined`: nothing). */
 export class RevisionMismatchError extends OperatorError {
   readonly reason = "Conflict";
+  readonly key: string;
   readonly current: Stored | undefined;
   constructor(key: string, expected: number, current: Stored | undefined) {
     super(`key ${key}: expected revision ${expected}, found ${current?.revision ?? "none"}`);
+    this.key = key;
     this.current = current;
   }
 }
@@ -23,14 +25,52 @@ export class RevisionMismatchError extends OperatorError {
 /** The revision asked for has been compacted away. */
 export class ExpiredError extends OperatorError {
   readonly reason = "Expired";
+  readonly requested: number;
+  /** Reads at this revision, and watches after it, still work. */
   readonly compactRevision: number;
-  constructor(requested: number, compactRevision: number) {
-    super(`revision ${requested} is too old (${compactRevision})`);
+  constructor(requested: number, compactRevision: number, options?: ErrorOptions) {
+    super(`revision ${requested} is too old (${compactRevision})`, options);
+    this.requested = requested;
     this.compactRevision = compactRevision;
   }
 }
 
-/** The store did not answer, or not in time: the outcome of a write is unknown. */
+/** The revision asked for is later than the newest that the store has. */
+export class FutureRevisionError extends OperatorError {
+  readonly reason = "FutureRevision";
+  readonly requested: number;
+  constructor(requested: number, options?: ErrorOptions) {
+    super(`revision ${requested} is later than the store's newest`, options);
+    this.requested = requested;
+  }
+}
+
+/** The store did not answer, or not in time, or takes no writes (no quorum, out of space). */
 export class StorageUnavailableError extends OperatorError {
   readonly reason = "ServiceUnavailable";
+  /**
+   * `no`: nothing was written, trying again is safe. `unknown`: a write may have been applied, or may yet be: only
+   * the next read tells.
+   */
+  readonly applied: "no" | "unknown";
+  constructor(message: string, options: ErrorOptions & { readonly applied: "no" | "unknown" }) {
+    super(message, options);
+    this.applied = options.applied;
+  }
+}
+
+/** The value is larger than the store takes (etcd: 1.5 MiB unless configured). Nothing was written. */
+export class ValueTooLargeError extends OperatorError {
+  readonly reason = "RequestEntityTooLarge";
+  override readonly retry = "never";
+}
+
+/** What is stored under the key is not a JSON object (for example written as protobuf by another API server). */
+export class CorruptValueError extends OperatorError {
+  readonly reason = "InternalError";
+  readonly key: string;
+  constructor(key: string, options?: ErrorOptions) {
+    super(`the value of key ${key} is not a Kubernetes object in JSON`, options);
+    this.key = key;
+  }
 }
