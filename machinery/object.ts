@@ -57,3 +57,10 @@ export interface Condition {
   observedGeneration?: number;
   lastTransitionTime: string;
 }
+
+/** The same shape with everything read-only: how objects look that come from a cache. */
+export type DeepReadonly<T> = T extends (infer Item)[]
+  ? readonly DeepReadonly<Item>[]
+  : T extends object
+    ? { readonly [Field in keyof T]: DeepReadonly<T[Field]> }
+    : T;
