@@ -62,7 +62,11 @@ export interface PrinterColumn {
   readonly cell?: (object: KubeObject) => string | number | boolean | undefined;
 }
 
-/** What differs between kinds, beyond the schema. Every function is pure but for changes to `object` where it says so. */
+/**
+ * What differs between kinds, beyond the schema. Every function is pure but for changes to `object` where it says so.
+ * Of built-in kinds the schema has passed before any of them is called (as a typed decoder would have), so they may
+ * rely on the types of the fields; of custom resources only `validate` may.
+ */
 export interface Strategy {
   /** Custom resources: a PUT needs a resourceVersion. */
   readonly allowUnconditionalUpdate: boolean;
