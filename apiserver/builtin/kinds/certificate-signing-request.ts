@@ -55,11 +55,20 @@ const stampUser = (csr: CsrObject, user: User): void => {
 };
 
 /** `/approval` writes the decisions, `/status` all else; neither loses the other's. */
-function keepConditions(csr: CsrObject, old: CsrObject, mine: (condition: CsrCondition) => boolean): CsrCondition[] {
-  return [
-    ...(old.status?.conditions ?? []).filter((one) => !mine(one)),
-    ...(csr.status?.conditions ?? []).filter(mine),
-  ];
+function keepConditions(
+  csr: CsrObject,
+  old: CsrObject,
+  mine: (condition: CsrCondition) => boolean,
+): { conditions?: CsrCondition[] } {
+  const kept = (old.status?.conditions ?? []).filter((one) => !mine(one));
+  const all = [...kept, ...(csr.status?.conditions ?? []).filter(mine)];
+  return all.length === 0 ? {} : { conditions: all };
+}
+
+/** The status without its conditions. */
+function otherStatus(csr: CsrObject): Omit<NonNullable<CsrObject["status"]>, "conditions"> {
+  const { conditions: _, ...rest } = csr.status ?? {};
+  return rest;
 }
 
 export const csrKind: BuiltinKind = {
