@@ -1,0 +1,82 @@
+// Made by hack/generate from crds/definitions/. Do not edit.
+
+import type { ResourceType } from "../../machinery/resource-type.ts";
+import type { ClusterMeta } from "./shared.ts";
+
+/**
+ * The record by which two hosts that mirror to each other decide who may go on alone. Its status is written by
+ * the two agents only, by PUT with a resourceVersion: every write is a compare-and-set.
+ */
+export type HostPair = {
+  readonly apiVersion: "ferrite.dev/v1alpha1";
+  readonly kind: "HostPair";
+  readonly metadata: ClusterMeta;
+  readonly spec: HostPairSpec;
+  readonly status?: HostPairStatus;
+};
+
+/** Which two hosts. */
+export interface HostPairSpec {
+  /** The two hosts, in alphabetical order. */
+  readonly hosts: readonly string[];
+}
+
+/** The decisions. */
+export interface HostPairStatus {
+  /** Number of the decision; grows by exactly 1 with each. */
+  readonly epoch: number;
+  /** Which life of the store this is; another one after a restore from a snapshot. */
+  readonly incarnation: string;
+  /** The mirrors between the two hosts and who holds their data. */
+  readonly mirrors: readonly HostPairMirror[];
+  /** The latest decision. */
+  readonly decision: HostPairDecision;
+}
+
+/** The latest decision. */
+export interface HostPairDecision {
+  /** Random, so that its writer knows its own write again. */
+  readonly nonce: string;
+  /** The host that decided. */
+  readonly by: string;
+  /** Boot of that host in which it decided. */
+  readonly bootID: string;
+  /** Why, as one CamelCase word. */
+  readonly reason: string;
+  /** When, by that host's clock; for people only. */
+  readonly time: string;
+}
+
+/** One mirror. */
+export interface HostPairMirror {
+  /** Namespace of the Mirror. */
+  readonly namespace: string;
+  /** Name of the Mirror. */
+  readonly name: string;
+  /** UID of the Mirror. */
+  readonly uid: string;
+  /** Hosts that hold every acknowledged write. A host outside may not be promoted. */
+  readonly members: readonly string[];
+  /** The host that may write; absent when none may. */
+  readonly primary?: string;
+  /** DRBD's data generation that the members have. */
+  readonly dataUUID?: string;
+  /** A live migration in which both hosts have the device open. */
+  readonly window?: MigrationWindow;
+}
+
+/** A live migration in which both hosts have the device open. */
+export interface MigrationWindow {
+  /** The host that the guest leaves. */
+  readonly from: string;
+  /** The host that the guest goes to. */
+  readonly to: string;
+}
+
+export const HOST_PAIRS: ResourceType<HostPair> = {
+  group: "ferrite.dev",
+  version: "v1alpha1",
+  kind: "HostPair",
+  plural: "hostpairs",
+  namespaced: false,
+};
