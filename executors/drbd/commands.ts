@@ -1,0 +1,48 @@
+import type { Command } from "../command/types.ts";
+
+/** A fence-peer call may hold a state change until the agent has decided; drbdadm itself takes 0.5 s. */
+const CHANGE_TIMEOUT_MS = 60_000;
+
+const change = (...argv: [string, ...string[]]): Command => ({
+  kind: "run",
+  argv,
+  mutates: true,
+  timeoutMs: CHANGE_TIMEOUT_MS,
+});
+const look = (...argv: [string, ...string[]]): Command => ({ kind: "run", argv, mutates: false });
+
+/** State of all resources, with sizes and out-of-sync counts, in one call. */
+export const eventsNow: Command = look("drbdsetup", "events2", "--now", "--statistics");
+
+/** Without `--force`: drbdmeta asks before it overwrites anything it knows, gets no answer, and stops. */
+export const createMetadata = (name: string): Command => change("drbdadm", "create-md", name);
+/** Erases the metadata, so that the device holds nothing of DRBD any more. */
+export const wipeMetadata = (name: string): Command => change("drbdadm", "--", "--force", "wipe-md", name);
+export const dumpMetadata = (name: string): Command => look("drbdadm", "dump-md", name);
+export const getGenerations = (name: string): Command => look("drbdadm", "get-gi", name);
+export const newResource = (name: string): Command => change("drbdadm", "new-resource", name);
+export const newMinor = (name: string): Command => change("drbdadm", "new-minor", name);
+/** Brings disk, network and options in line with the file; connects a resource that is StandAlone. */
+export const adjust = (name: string): Command => change("drbdadm", "adjust", name);
+export const diskOptions = (name: string): Command => change("drbdadm", "disk-options", name);
+export const connect = (name: string): Command => change("drbdadm", "connect", name);
+export const disconnect = (name: string): Command => change("drbdadm", "disconnect", name);
+export const disconnectForced = (name: string): Command => change("drbdadm", "--", "--force", "disconnect", name);
+export const promote = (name: string): Command => change("drbdadm", "primary", name);
+/** Only for the first data generation: makes an Inconsistent disk the source. */
+export const promoteFirst = (name: string): Command => change("drbdadm", "--", "--force", "primary", name);
+export const demote = (name: string): Command => change("drbdadm", "secondary", name);
+/** Declares both empty disks equal, in DRBD 8.4's syntax. */
+export const skipFirstSync = (name: string): Command =>
+  change("drbdadm", "--", "--clear-bitmap", "new-current-uuid", name);
+export const resize = (name: string): Command => change("drbdadm", "resize", name);
+export const attach = (name: string): Command => change("drbdadm", "attach", name);
+export const detach = (name: string): Command => change("drbdadm", "detach", name);
+export const verify = (name: string): Command => change("drbdadm", "verify", name);
+export const invalidate = (name: string): Command => change("drbdadm", "invalidate", name);
+export const down = (name: string): Command => change("drbdadm", "down", name);
+/** By the kernel's own name of the resource, for one whose file is gone. */
+export const downKernel = (name: string): Command => change("drbdsetup", "down", name);
+export const suspendIo = (minor: number): Command => change("drbdsetup", "suspend-io", String(minor));
+export const resumeIo = (minor: number): Command => change("drbdsetup", "resume-io", String(minor));
+export const removeFile = (path: string): Command => change("rm", "-f", path);

@@ -1,0 +1,136 @@
+import type { Command } from "../command/types.ts";
+import type { Driver, Plan, Step } from "../driver.ts";
+import * as commands from "./commands.ts";
+import { configPath, renderConfig84, type ResourceConfig } from "./config.ts";
+import { isAttached, type ObservedReplica, observeReplica } from "./observe.ts";
+import type { ResourceState } from "./state.ts";
+
+/** What one side of a mirror should be. What may be done at all is decided above: see the arbitration. */
+export interface DesiredReplica {
+  readonly config: ResourceConfig;
+  /** `may-create`: the store says that no data can be lost by making metadata here. */
+  readonly metadata: "keep" | "may-create";
+  readonly connect: boolean;
+  readonly role: "Primary" | "Secondary";
+  /** How the first data generation begins, on the one side that begins it; `none` everywhere else and ever after. */
+  readonly firstGeneration: "none" | "full-sync" | "skip-sync";
+  /** Usable size to grow to. */
+  readonly sizeBytes: number;
+}
+
+const step = (why: string, effect: Command): Step => ({ why, effect });
+const blocked = (reason: string, message: string): Plan => ({ kind: "blocked", reason, message });
+
+export function planReplica(desired: DesiredReplica, observed: ObservedReplica): Plan {
+  const { name } = desired.config;
+  const text = renderConfig84(desired.config);
+  if (observed.configFile !== text) {
+    const effect = { kind: "write", path: configPath(name), content: text, mode: 0o600 } as const;
+    const follow = observed.kernel === undefined ? [] : applyOptions(name, desired, observed.kernel);
+    // Metadata can be looked at only when the file is there: the next pass goes on from here.
+    return { kind: "steps", steps: [{ why: `write the configuration of ${name}`, effect }, ...follow] };
+  }
+  if (observed.metadata === "unknown")
+    return blocked("MetadataUnknown", `DRBD's metadata on ${desired.config.local.disk} cannot be read`);
+  if (observed.metadata === "no") return planMetadata(desired);
+  const { kernel } = observed;
+  if (kernel?.device === undefined) return { kind: "steps", steps: bringUp(name, kernel) };
+  if (!isAttached(kernel)) return { kind: "steps", steps: [step(`attach the disk of ${name}`, commands.attach(name))] };
+  return planRunning(desired, kernel);
+}
+
+function applyOptions(name: string, desired: DesiredReplica, kernel: ResourceState): Step[] {
+  if (kernel.device === undefined) return [];
+  return desired.connect
+    ? [step(`apply the settings of ${name}`, commands.adjust(name))]
+    : [step(`apply the disk settings of ${name}`, commands.diskOptions(name))];
+}
+
+function planMetadata(desired: DesiredReplica): Plan {
+  const { name, local } = desired.config;
+  if (desired.metadata === "may-create")
+    return { kind: "steps", steps: [step(`create metadata on ${local.disk}`, commands.createMetadata(name))] };
+  return blocked(
+    "MetadataMissing",
+    `${local.disk} has no DRBD metadata although ${name} had its first generation: this disk is not the one that held it`,
+  );
+}
+
+function bringUp(name: string, kernel: ResourceState | undefined): Step[] {
+  const resource = kernel === undefined ? [step(`create resource ${name}`, commands.newResource(name))] : [];
+  return [
+    ...resource,
+    step(`create the device of ${name}`, commands.newMinor(name)),
+    step(`attach the disk of ${name}`, commands.attach(name)),
+  ];
+}
+
+function planRunning(desired: DesiredReplica, kernel: ResourceState): Plan {
+  const { name } = desired.config;
+  const talks = kernel.connection !== undefined && kernel.connection.state !== "StandAlone";
+  if (desired.connect && !talks)
+    return { kind: "steps", steps: [step(`connect ${name} to its peer`, commands.connect(name))] };
+  if (!desired.connect && talks)
+    return { kind: "steps", steps: [step(`disconnect ${name} from its peer`, commands.disconnect(name))] };
+  const first = planFirstGeneration(desired, kernel);
+  if (first !== undefined) return first;
+  if (desired.role !== kernel.role) return planRole(desired, kernel);
+  return { kind: "steps", steps: planResize(desired, kernel) };
+}
+
+function planFirstGeneration(desired: DesiredReplica, kernel: ResourceState): Plan | undefined {
+  if (desired.firstGeneration === "none" || kernel.device?.diskState !== "Inconsistent") return undefined;
+  const { name } = desired.config;
+  const ready = kernel.connection?.state === "Connected" && kernel.connection.peerDiskState === "Inconsistent";
+  // Both sides must be seen empty and connected: an Inconsistent disk facing data is that data's target.
+  if (!ready) return { kind: "steps", steps: [] };
+  const effect = desired.firstGeneration === "skip-sync" ? commands.skipFirstSync(name) : commands.promoteFirst(name);
+  return { kind: "steps", steps: [step(`set the first data generation of ${name}`, effect)] };
+}
+
+function planRole(desired: DesiredReplica, kernel: ResourceState): Plan {
+  const { name, twoPrimaries } = desired.config;
+  if (desired.role === "Secondary")
+    return { kind: "steps", steps: [step(`make ${name} secondary`, commands.demote(name))] };
+  if (kernel.connection?.peerRole === "Primary" && !twoPrimaries)
+    return blocked("PeerIsPrimary", `${name} is primary on ${desired.config.peer.nodeName}`);
+  const peerHasData = kernel.connection?.state === "Connected" && kernel.connection.peerDiskState === "UpToDate";
+  if (kernel.device?.diskState !== "UpToDate" && !peerHasData)
+    return blocked("DataNotUpToDate", `the disk of ${name} is ${kernel.device?.diskState ?? "not attached"} here`);
+  return { kind: "steps", steps: [step(`make ${name} primary`, commands.promote(name))] };
+}
+
+/** Growing is the primary's act, and only with both sides there; DRBD itself refuses when a backing device is small. */
+function planResize(desired: DesiredReplica, kernel: ResourceState): Step[] {
+  const size = kernel.device?.sizeBytes ?? 0;
+  const whole =
+    kernel.role === "Primary" &&
+    kernel.device?.diskState === "UpToDate" &&
+    kernel.connection?.replication === "Established" &&
+    kernel.connection.peerDiskState === "UpToDate";
+  if (!whole || size === 0 || size >= desired.sizeBytes) return [];
+  return [step(`grow ${desired.config.name} to ${desired.sizeBytes} bytes`, commands.resize(desired.config.name))];
+}
+
+/** How a resource leaves this host; `wipe`: its metadata goes too. An open holder makes `secondary` fail, before `down`. */
+export function planRemoval(
+  name: string,
+  observed: ObservedReplica,
+  options: { readonly wipe: boolean },
+): Extract<Plan, { kind: "steps" }> {
+  const steps: Step[] = [];
+  if (observed.kernel?.role === "Primary") steps.push(step(`make ${name} secondary`, commands.demote(name)));
+  if (observed.kernel !== undefined) steps.push(step(`take ${name} down`, commands.downKernel(name)));
+  if (observed.configFile !== undefined) {
+    if (options.wipe && observed.metadata === "yes")
+      steps.push(step(`wipe the metadata of ${name}`, commands.wipeMetadata(name)));
+    steps.push(step(`remove the configuration of ${name}`, commands.removeFile(configPath(name))));
+  }
+  return { kind: "steps", steps };
+}
+
+/** The driver of one DRBD resource on this host. */
+export const drbdDriver = (name: string): Driver<DesiredReplica, ObservedReplica> => ({
+  observe: (exec, signal) => observeReplica(name, exec, signal),
+  plan: planReplica,
+});

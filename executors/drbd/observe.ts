@@ -1,0 +1,82 @@
+import { CommandError } from "../command/errors.ts";
+import type { Executor } from "../command/types.ts";
+import type { Known } from "../driver.ts";
+import * as commands from "./commands.ts";
+import { configPath } from "./config.ts";
+import { DrbdParseError, parseEventsDump } from "./parse-events.ts";
+import { parseProgress, type Progress } from "./parse-progress.ts";
+import type { DiskState, ResourceState } from "./state.ts";
+
+/** One resource as it is on this host: file, metadata and kernel. */
+export interface ObservedReplica {
+  readonly configFile: string | undefined;
+  /** `undefined`: the kernel does not have it. */
+  readonly kernel: ResourceState | undefined;
+  readonly metadata: Known;
+  /** Current data generation, 16 hexadecimal digits; `undefined`: no metadata, or it could not be read. */
+  readonly currentUUID: string | undefined;
+  readonly progress: Progress | undefined;
+}
+
+const DETACHED: ReadonlySet<DiskState> = new Set<DiskState>(["Diskless", "Failed", "Detaching"]);
+
+export const isAttached = (kernel: ResourceState | undefined): boolean =>
+  kernel?.device !== undefined && !DETACHED.has(kernel.device.diskState);
+
+/** What the kernel has, all resources. A module that is not loaded has none; anything unreadable throws. */
+export async function observeKernel(exec: Executor, signal: AbortSignal): Promise<ReadonlyMap<string, ResourceState>> {
+  if ((await exec.read("/sys/module/drbd/version", signal)) === undefined) return new Map();
+  return parseEventsDump((await exec.run(commands.eventsNow, signal)).stdout);
+}
+
+/** Reads file, kernel and metadata of one resource. Metadata that cannot be read is `unknown`, never `no`. */
+export async function observeReplica(name: string, exec: Executor, signal: AbortSignal): Promise<ObservedReplica> {
+  const configFile = await exec.read(configPath(name), signal);
+  const kernel = (await observeKernel(exec, signal)).get(name);
+  const attached = isAttached(kernel);
+  const metadata = attached ? "yes" : configFile === undefined ? "unknown" : await readMetadata(name, exec, signal);
+  const currentUUID =
+    metadata === "yes" && configFile !== undefined ? await readGeneration(name, exec, signal) : undefined;
+  const progress =
+    kernel?.device === undefined
+      ? undefined
+      : parseProgress((await exec.read("/proc/drbd", signal)) ?? "").get(kernel.device.minor);
+  return { configFile, kernel, metadata, currentUUID, progress };
+}
+
+/** drbdmeta's own words for a device without metadata; any other failure leaves it open. */
+const NO_METADATA = /no valid meta.?data found/i;
+
+async function readMetadata(name: string, exec: Executor, signal: AbortSignal): Promise<Known> {
+  try {
+    await exec.run(commands.dumpMetadata(name), signal);
+    return "yes";
+  } catch (error) {
+    if (!(error instanceof CommandError) || error.outcomeUnknown) throw error;
+    return classifyDumpFailure(`${error.output.stdout}\n${error.output.stderr}`);
+  }
+}
+
+/** What a failed `dump-md` tells: nothing there, there but unclean or in use, or no idea. */
+export function classifyDumpFailure(said: string): Known {
+  if (NO_METADATA.test(said)) return "no";
+  return /please apply-al first|is configured!/i.test(said) ? "yes" : "unknown";
+}
+
+async function readGeneration(name: string, exec: Executor, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    return parseCurrentUUID((await exec.run(commands.getGenerations(name), signal)).stdout);
+  } catch (error) {
+    if (error instanceof CommandError) return undefined;
+    throw error;
+  }
+}
+
+/** Parses `drbdadm get-gi`: `current:bitmap:history:history:flags…`. The lowest bit says "primary", not which data. */
+export function parseCurrentUUID(stdout: string): string {
+  const current = /^([0-9A-F]{16}):[0-9A-F]{16}:/m.exec(stdout)?.[1];
+  if (current === undefined)
+    throw new DrbdParseError(`get-gi: no generation in ${JSON.stringify(stdout.slice(0, 200))}`);
+  const even = (BigInt(`0x${current}`) & ~1n).toString(16).toUpperCase();
+  return even.padStart(16, "0");
+}
