@@ -121,7 +121,8 @@ export const conflict = (resource: ResourceName, name: string, why: string): Api
 export const OBJECT_MODIFIED =
   "the object has been modified; please apply your changes to the latest version and try again";
 
-export const badRequest = (message: string): ApiError => new ApiError("BadRequest", message);
+export const badRequest = (message: string, options: ErrorOptions = {}): ApiError =>
+  new ApiError("BadRequest", message, options);
 
 /** One problem of one field (field.Error of apimachinery). `detail` is the text after the value. */
 export interface FieldError {
