@@ -5,6 +5,6 @@ export interface ResourceType<T = unknown> {
   readonly kind: string;
   readonly plural: string;
   readonly namespaced: boolean;
-  /** Never set: it only carries the type. */
-  readonly objectType?: T;
+  /** Never set: ties `T` to the value. */
+  readonly object?: T;
 }
