@@ -1,0 +1,184 @@
+import type { HostPairMirror, HostPairStatus } from "../../crds/generated/host-pair.ts";
+
+/**
+ * The decisions that two hosts take about the mirrors between them, as pure functions of the record.
+ * Terms: a *member* holds every acknowledged write; the *primary* is the member that may write. A host that is not a
+ * member is never promoted; a decision that did not reach the record was not taken.
+ */
+export interface MirrorId {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+export type Verdict =
+  /** The record should say this; `reason` is one CamelCase word for people. */
+  | { readonly kind: "write"; readonly mirrors: readonly HostPairMirror[]; readonly reason: string }
+  /** The record says it already. */
+  | { readonly kind: "unnecessary" }
+  /** It may not be; asking again helps only after the record has changed. */
+  | { readonly kind: "refused"; readonly reason: string; readonly message: string };
+
+/** `undefined`: the pair has no record yet. */
+export type Decision = (status: HostPairStatus | undefined) => Verdict;
+
+const unnecessary: Verdict = { kind: "unnecessary" };
+const refused = (reason: string, message: string): Verdict => ({ kind: "refused", reason, message });
+const label = (mirror: MirrorId): string => `${mirror.namespace}/${mirror.name}`;
+
+const entryOf = (status: HostPairStatus | undefined, mirror: MirrorId): HostPairMirror | undefined =>
+  status?.mirrors.find((entry) => entry.uid === mirror.uid);
+
+const change = (
+  status: HostPairStatus | undefined,
+  reason: string,
+  edit: (entry: HostPairMirror) => HostPairMirror,
+): Verdict => ({ kind: "write", reason, mirrors: (status?.mirrors ?? []).map(edit) });
+
+/** Changes one entry and leaves the others alone. */
+const changeOne = (
+  status: HostPairStatus | undefined,
+  mirror: MirrorId,
+  reason: string,
+  edit: (entry: HostPairMirror) => HostPairMirror,
+): Verdict => change(status, reason, (entry) => (entry.uid === mirror.uid ? edit(entry) : entry));
+
+const notAMember = (mirror: MirrorId, host: string, entry: HostPairMirror | undefined): Verdict =>
+  refused(
+    "NotAMember",
+    entry === undefined
+      ? `${label(mirror)} has no first data generation yet`
+      : `${host} does not hold every acknowledged write of ${label(mirror)}; ${entry.members.join(" and ")} does`,
+  );
+
+/** The first data generation is on `me`: the record begins with `me` as its only member. */
+export function registerFirst(mirror: MirrorId, me: string, dataUUID: string): Decision {
+  return (status) => {
+    const entry = entryOf(status, mirror);
+    if (entry !== undefined) return entry.members.includes(me) ? unnecessary : notAMember(mirror, me, entry);
+    const { namespace, name, uid } = mirror;
+    return {
+      kind: "write",
+      reason: "FirstGeneration",
+      mirrors: [...(status?.mirrors ?? []), { namespace, name, uid, members: [me], dataUUID }],
+    };
+  };
+}
+
+/** `me` is about to promote; only a member may, and only while the other side is not primary. */
+export function claimPrimary(mirror: MirrorId, me: string): Decision {
+  return (status) => {
+    const entry = entryOf(status, mirror);
+    if (!entry?.members.includes(me)) return notAMember(mirror, me, entry);
+    if (entry.primary === me) return unnecessary;
+    if (entry.primary !== undefined)
+      return refused("PeerIsPrimary", `${label(mirror)} is primary on ${entry.primary}, which has not given it up`);
+    return changeOne(status, mirror, "Promoted", (old) => ({ ...old, primary: me }));
+  };
+}
+
+/** `me` has demoted, and saw that it did. */
+export function releasePrimary(mirror: MirrorId, me: string): Decision {
+  return (status) => {
+    if (entryOf(status, mirror)?.primary !== me) return unnecessary;
+    return changeOne(status, mirror, "Demoted", ({ primary: _, ...rest }) => rest);
+  };
+}
+
+/**
+ * `out` may lack a write from now on. Never "unnecessary": the write itself kills a grow that is still on its way.
+ * The last member cannot leave: its data is all there is.
+ */
+export function shrink(mirror: MirrorId, me: string, out: string, reason: string): Decision {
+  return (status) => {
+    const entry = entryOf(status, mirror);
+    if (entry === undefined) return unnecessary;
+    if (out !== me && !entry.members.includes(me)) return notAMember(mirror, me, entry);
+    const members = entry.members.filter((host) => host !== out);
+    if (members.length === 0) return refused("LastMember", `${out} holds the only copy of ${label(mirror)}`);
+    return changeOne(status, mirror, reason, ({ window: _, ...old }) => {
+      const { primary, ...rest } = old;
+      return { ...rest, members, ...(primary === undefined || primary === out ? {} : { primary }) };
+    });
+  };
+}
+
+/**
+ * The link to `peer` broke while `me` was primary of `mirror`: go on alone, with all mirrors of the pair that `me` is
+ * primary of. Refused when the other side has been faster.
+ */
+export function winAlone(mirror: MirrorId, me: string): Decision {
+  return (status) => {
+    const entry = entryOf(status, mirror);
+    if (!entry?.members.includes(me)) return notAMember(mirror, me, entry);
+    if (entry.primary !== me)
+      return refused("NotPrimary", `the record does not name ${me} as primary of ${label(mirror)}`);
+    return change(status, "PeerLost", (old) => {
+      if (old.primary !== me || !old.members.includes(me)) return old;
+      const { window: _, ...rest } = old;
+      return { ...rest, members: [me] };
+    });
+  };
+}
+
+/** `peer` has everything again: only the primary may say so, after it saw both disks UpToDate and connected. */
+export function grow(mirror: MirrorId, me: string, peer: string): Decision {
+  return (status) => {
+    const entry = entryOf(status, mirror);
+    if (!entry?.members.includes(me)) return notAMember(mirror, me, entry);
+    if (entry.members.includes(peer)) return unnecessary;
+    if (entry.primary !== me)
+      return refused("NotPrimary", `only the primary of ${label(mirror)} may take ${peer} back in`);
+    return changeOne(status, mirror, "PeerInSync", (old) => ({ ...old, members: [...old.members, peer].toSorted() }));
+  };
+}
+
+/**
+ * `me` takes over every mirror of the pair that `peer` is primary of, all or none. `epoch` is the record's at the time
+ * of the order: any decision since then makes the order void.
+ */
+export function takeOver(me: string, peer: string, epoch: number): Decision {
+  return (status) => {
+    if (status === undefined || status.epoch !== epoch)
+      return refused("OrderIsOld", `the order was given for epoch ${epoch}, the record is at ${status?.epoch ?? 0}`);
+    const group = status.mirrors.filter((entry) => entry.primary === peer);
+    if (group.length === 0) return unnecessary;
+    const lacking = group.find((entry) => !entry.members.includes(me));
+    if (lacking !== undefined) return notAMember(lacking, me, lacking);
+    return change(status, "TookOver", (old) => {
+      if (old.primary !== peer) return old;
+      const { window: _, ...rest } = old;
+      return { ...rest, members: [me], primary: me };
+    });
+  };
+}
+
+/** Opens the only time in which both hosts may be primary: both must hold everything. */
+export function openWindow(mirror: MirrorId, from: string, to: string): Decision {
+  return (status) => {
+    const entry = entryOf(status, mirror);
+    if (entry?.window?.from === from && entry.window.to === to) return unnecessary;
+    if (entry?.primary !== from) return refused("NotPrimary", `${label(mirror)} is not primary on ${from}`);
+    if (!entry.members.includes(to)) return notAMember(mirror, to, entry);
+    return changeOne(status, mirror, "WindowOpened", (old) => ({ ...old, window: { from, to } }));
+  };
+}
+
+/** Ends the window with one primary: `primary` is the host where the guest runs now. */
+export function closeWindow(mirror: MirrorId, primary: string): Decision {
+  return (status) => {
+    const entry = entryOf(status, mirror);
+    if (entry?.window === undefined) return unnecessary;
+    if (!entry.members.includes(primary)) return notAMember(mirror, primary, entry);
+    return changeOne(status, mirror, "WindowClosed", ({ window: _, ...old }) => ({ ...old, primary }));
+  };
+}
+
+/** The mirror is gone from this side: the record forgets it. */
+export function forget(mirror: MirrorId): Decision {
+  return (status) => {
+    if (entryOf(status, mirror) === undefined) return unnecessary;
+    const mirrors = (status?.mirrors ?? []).filter((entry) => entry.uid !== mirror.uid);
+    return { kind: "write", reason: "MirrorDeleted", mirrors };
+  };
+}
