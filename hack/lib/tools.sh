@@ -40,4 +40,12 @@ ensure_kubectl() {
 
 prepare_etcd() { ensure_etcd; }
 prepare_kubectl() { ensure_etcd; ensure_kubectl; command -v openssl >/dev/null || apt_install openssl; }
-prepare_lab() { ensure_etcd; ensure_kubectl; }
+
+# What the lab's host needs: QEMU, the tools that build an image, a network namespace's tools.
+prepare_lab() {
+  ensure_etcd
+  ensure_kubectl
+  apt_install qemu-system-x86 mmdebstrap debian-archive-keyring e2fsprogs kmod xz-utils busybox-static iproute2 \
+    util-linux psmisc
+  [ "$(id -u)" -eq 0 ] || apt_install uidmap
+}
