@@ -74,3 +74,32 @@ export class CorruptValueError extends OperatorError {
     this.key = key;
   }
 }
+
+/** A watch was too slow for the changes it watches and has been cut: list again. */
+export class SlowConsumerError extends OperatorError {
+  readonly reason = "Expired";
+  constructor(prefix: string, bufferEvents: number) {
+    super(`a watch on ${prefix} fell behind by more than ${bufferEvents} events`);
+  }
+}
+
+/** The cache has not seen the revision asked for in time: the store is ahead, or has never been there. */
+export class CacheBehindError extends OperatorError {
+  readonly reason = "Timeout";
+  readonly requested: number;
+  readonly revision: number;
+  constructor(prefix: string, requested: number, revision: number) {
+    super(`the cache of ${prefix} is at revision ${revision}, not yet at ${requested}`);
+    this.requested = requested;
+    this.revision = revision;
+  }
+}
+
+/** A cache's state and the store's events do not fit together; it lists again. Would be a bug, or a store put back. */
+export class CacheDivergedError extends OperatorError {
+  readonly reason = "InternalError";
+  constructor(changed: Stored, known: Stored | undefined, previous: Stored | undefined) {
+    const was = `was at revision ${previous?.revision ?? "none"}`;
+    super(`key ${changed.key} ${was} before revision ${changed.revision}, here at ${known?.revision ?? "none"}`);
+  }
+}

@@ -8,10 +8,17 @@ import {
   StorageUnavailableError,
 } from "./errors.ts";
 import { PushStream } from "./push-stream.ts";
-import type { Page, PageRequest, Storage, Stored, StorageEvent, StorageWatch, WriteOptions } from "./types.ts";
+import type {
+  Page,
+  PageRequest,
+  Storage,
+  Stored,
+  StorageChange,
+  StorageEvent,
+  StorageWatch,
+  WriteOptions,
+} from "./types.ts";
 import { encodeObject, StoredValue } from "./value.ts";
-
-type Change = Exclude<StorageEvent, { type: "progress" }>;
 
 /**
  * Storage without a disk, for tests: the revisions, the compaction and the order of etcd. Its objects are frozen, so
@@ -23,7 +30,7 @@ export class MemoryStorage implements Storage {
   #compactRevision = 0;
   readonly #current = new Map<string, Stored>();
   /** Everything after the compact revision, oldest first. */
-  #history: Change[] = [];
+  #history: StorageChange[] = [];
   readonly #watchers = new Map<PushStream<StorageEvent>, string>();
   readonly #cancelExpiry = new Map<string, () => void>();
   readonly #clock: Clock;
@@ -149,7 +156,7 @@ export class MemoryStorage implements Storage {
     return stored;
   }
 
-  #publish(change: Change): void {
+  #publish(change: StorageChange): void {
     this.#history.push(change);
     for (const [stream, prefix] of this.#watchers) {
       if (change.stored.key.startsWith(prefix)) stream.push(change);

@@ -18,6 +18,11 @@ export class PushStream<T> implements AsyncIterable<readonly T[]> {
     return this.#buffer.length;
   }
 
+  /** Nothing more is taken; what is buffered may still wait for the consumer. */
+  get ended(): boolean {
+    return this.#end !== undefined;
+  }
+
   push(item: T): void {
     if (this.#end !== undefined) return;
     this.#buffer.push(item);

@@ -84,8 +84,16 @@ export interface Page {
 }
 
 export type StorageEvent =
-  | { readonly type: "put"; readonly stored: Stored; readonly previous: Stored | undefined }
+  | {
+      readonly type: "put";
+      readonly stored: Stored;
+      readonly previous: Stored | undefined;
+      readonly more?: boolean;
+    }
   /** `stored` is the last state, with the revision of the delete. */
-  | { readonly type: "delete"; readonly stored: Stored; readonly previous: Stored }
+  | { readonly type: "delete"; readonly stored: Stored; readonly previous: Stored; readonly more?: boolean }
   /** All events up to `revision` have been delivered. */
   | { readonly type: "progress"; readonly revision: number };
+
+/** `more`: further events of the same revision follow (keys that expire together are deleted in one revision). */
+export type StorageChange = Exclude<StorageEvent, { type: "progress" }>;

@@ -106,7 +106,10 @@ export class EtcdWatch implements StorageWatch {
       const revision = decodeRevision(event.kv.mod_revision);
       throw new ExpiredError(revision - 1, revision);
     });
-    yield* changes;
+    for (const [index, change] of changes.entries()) {
+      const more = changes[index + 1]?.stored.revision === change.stored.revision;
+      yield more ? { ...change, more } : change;
+    }
     this.#doneRevision = changes.at(-1)?.stored.revision ?? this.#doneRevision;
     this.#confirmed = true;
   }

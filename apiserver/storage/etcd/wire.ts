@@ -1,6 +1,6 @@
 import type { IEvent, IKeyValue } from "etcd3";
 import { StoredValue } from "../value.ts";
-import type { StorageEvent } from "../types.ts";
+import type { StorageChange } from "../types.ts";
 
 /** The end of the range of all keys that start with `prefix`: the prefix with its last byte one higher. */
 export function prefixEnd(prefix: string): Buffer {
@@ -26,7 +26,7 @@ export function decodeKeyValue({ key, mod_revision, value }: IKeyValue): StoredV
 }
 
 /** `undefined` when etcd could not give the state before, because it has been compacted since. */
-export function decodeEvent({ type, kv, prev_kv }: IEvent): Exclude<StorageEvent, { type: "progress" }> | undefined {
+export function decodeEvent({ type, kv, prev_kv }: IEvent): StorageChange | undefined {
   const previous = prev_kv ? decodeKeyValue(prev_kv) : undefined;
   if (type === "Delete") {
     if (previous === undefined) return undefined;

@@ -22,7 +22,7 @@ it.each([
   expect(prefixEnd(prefix).toString("latin1")).toBe(end);
 });
 
-it("carries over a last byte of 0xff, and knows the prefix without an end", () => {
+it("knows the prefix of all keys, which has no end", () => {
   expect(prefixEnd("")).toEqual(Buffer.from([0]));
 });
 
