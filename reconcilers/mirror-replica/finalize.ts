@@ -1,0 +1,62 @@
+import { CLEANUP_FINALIZER } from "../../crds/constants.ts";
+import type { MirrorReplica } from "../../crds/generated/mirror-replica.ts";
+import { planRemoval } from "../../executors/drbd/driver.ts";
+import { observeReplica } from "../../executors/drbd/observe.ts";
+import { done, type ReconcileContext, requeueAfter, type Result } from "../../machinery/result.ts";
+import { pairName } from "../host-pair/arbiter.ts";
+import * as decisions from "../host-pair/decisions.ts";
+import { applyPlan, ready, type Report, runPass, waiting } from "../pass.ts";
+import { resourceName } from "./desired.ts";
+import type { MirrorReplicaDeps } from "./reconcile.ts";
+import { replicaFields } from "./status.ts";
+
+/**
+ * Takes this side down: out of the record first, then DRBD, then the metadata when the data goes too. An open device
+ * keeps it from being demoted: nothing is forced, the condition says so.
+ */
+export async function finalizeReplica(
+  deps: MirrorReplicaDeps,
+  context: ReconcileContext,
+  replica: MirrorReplica,
+): Promise<Result> {
+  if (!replica.metadata.finalizers?.includes(CLEANUP_FINALIZER)) return done;
+  const mirror = deps.mirrors.get({ namespace: replica.metadata.namespace, name: replica.spec.mirrorRef.name });
+  if (mirror?.spec.deletionPolicy === "Orphan") {
+    await deps.replicas.removeFinalizer(replica, CLEANUP_FINALIZER);
+    return done;
+  }
+  let removed = false;
+  const result = await runPass(context, deps.replicas, replica, async (): Promise<Report<MirrorReplica>> => {
+    const observed = await observeReplica(resourceName(replica), deps.exec, context.signal);
+    const left = await leaveRecord(deps, context, replica);
+    if (left?.kind === "refused")
+      return waiting(left.reason, left.message, replicaFields(replica, observed, context.now()));
+    const plan = planRemoval(resourceName(replica), observed, { wipe: mirror?.spec.deletionPolicy !== "Retain" });
+    const outcome = await applyPlan(plan, { access: deps.replicas, object: replica, exec: deps.exec, context });
+    removed = outcome === "nothing to do";
+    return {
+      conditions: [ready("False", "Deleting", `${replica.spec.hostName} takes its side down`)],
+      next: requeueAfter(0, "see whether it is down"),
+    };
+  });
+  if (!removed) return result;
+  await deps.replicas.removeFinalizer(replica, CLEANUP_FINALIZER);
+  return done;
+}
+
+/** A mirror that goes is forgotten; one that stays loses this member, unless it is the last. */
+async function leaveRecord(deps: MirrorReplicaDeps, context: ReconcileContext, replica: MirrorReplica) {
+  const { hostName, peerHostName, mirrorRef } = replica.spec;
+  const mirror = deps.mirrors.get({ namespace: replica.metadata.namespace, name: mirrorRef.name });
+  if (mirror?.metadata.uid === undefined) return undefined;
+  const { namespace, name, uid } = { uid: mirror.metadata.uid, ...mirror.metadata };
+  const id = { namespace, name, uid };
+  const decision =
+    mirror.metadata.deletionTimestamp === undefined
+      ? decisions.shrink(id, hostName, hostName, "ReplicaRemoved")
+      : decisions.forget(id);
+  const pair = pairName(hostName, peerHostName);
+  const record = await deps.arbiter.read(pair, context.signal);
+  if (!record?.status?.mirrors.some((entry) => entry.uid === uid && entry.members.includes(hostName))) return undefined;
+  return deps.arbiter.decide(pair, decision, context.signal);
+}

@@ -1,0 +1,101 @@
+import type { HostPairMirror } from "../../crds/generated/host-pair.ts";
+import { isAttached, type ObservedReplica } from "../../executors/drbd/observe.ts";
+import * as decisions from "../host-pair/decisions.ts";
+import type { MirrorId } from "../host-pair/decisions.ts";
+
+/** What this side sees and is asked for, as far as membership goes. */
+export interface MembershipView {
+  readonly mirror: MirrorId;
+  readonly me: string;
+  readonly peer: string;
+  /** The mirror's entry in the record; `undefined`: no first generation yet. */
+  readonly entry: HostPairMirror | undefined;
+  readonly observed: ObservedReplica;
+  /** This side begins the first generation. */
+  readonly beginsFirstGeneration: boolean;
+  readonly wanted: { readonly role: "Primary" | "Secondary"; readonly connect: boolean };
+}
+
+/** A decision that the record needs before anything else is done, and why. */
+export interface NeededDecision {
+  readonly why: string;
+  readonly decision: decisions.Decision;
+}
+
+const connected = ({ kernel }: ObservedReplica): boolean => kernel?.connection?.state === "Connected";
+const ownUpToDate = ({ kernel }: ObservedReplica): boolean => kernel?.device?.diskState === "UpToDate";
+
+/**
+ * The next decision to bring into the record, one at a time, the ones that take a host out first: a member must hold
+ * every acknowledged write, so whoever may lack one leaves before anything goes on. `undefined`: the record fits.
+ */
+export function neededDecision(view: MembershipView): NeededDecision | undefined {
+  return view.entry === undefined ? first(view) : (leave(view, view.entry) ?? join(view, view.entry));
+}
+
+function first(view: MembershipView): NeededDecision | undefined {
+  const { observed, mirror, me } = view;
+  if (!view.beginsFirstGeneration || !ownUpToDate(observed) || observed.currentUUID === undefined) return undefined;
+  return {
+    why: `record ${me} as the first member`,
+    decision: decisions.registerFirst(mirror, me, observed.currentUUID),
+  };
+}
+
+function leave(view: MembershipView, entry: HostPairMirror): NeededDecision | undefined {
+  const { mirror, me, peer, observed, wanted } = view;
+  const { kernel } = observed;
+  const both = entry.members.includes(me) && entry.members.includes(peer);
+  if (!both || kernel?.device === undefined) return undefined;
+  if (!isAttached(kernel) || kernel.device.diskState === "Inconsistent" || kernel.device.diskState === "Outdated")
+    return {
+      why: `take ${me} out: its disk is ${kernel.device.diskState}`,
+      decision: decisions.shrink(mirror, me, me, "DiskNotUpToDate"),
+    };
+  const peerDisk = kernel.connection?.peerDiskState;
+  if (connected(observed) && peerDisk !== "UpToDate" && peerDisk !== "DUnknown" && peerDisk !== "Consistent")
+    return {
+      why: `take ${peer} out: its disk is ${peerDisk}`,
+      decision: decisions.shrink(mirror, me, peer, "PeerDiskNotUpToDate"),
+    };
+  if (wanted.connect || kernel.connection === undefined || kernel.connection.state === "StandAlone") return undefined;
+  const out = kernel.role === "Primary" ? peer : me;
+  return {
+    why: `take ${out} out before the planned disconnect`,
+    decision: decisions.shrink(mirror, me, out, "PlannedDisconnect"),
+  };
+}
+
+function join(view: MembershipView, entry: HostPairMirror): NeededDecision | undefined {
+  const { mirror, me, peer, observed, wanted } = view;
+  const { kernel } = observed;
+  if (kernel?.device === undefined) return undefined;
+  if (wanted.role === "Secondary" && kernel.role === "Secondary" && entry.primary === me)
+    return { why: `record that ${me} gave up being primary`, decision: decisions.releasePrimary(mirror, me) };
+  if (wanted.role === "Primary" && entry.primary !== me)
+    return { why: `claim the primary role for ${me}`, decision: decisions.claimPrimary(mirror, me) };
+  const whole =
+    kernel.role === "Primary" &&
+    ownUpToDate(observed) &&
+    connected(observed) &&
+    kernel.connection?.replication === "Established" &&
+    kernel.connection.peerDiskState === "UpToDate";
+  if (whole && entry.primary === me && !entry.members.includes(peer))
+    return { why: `take ${peer} in: both disks are UpToDate`, decision: decisions.grow(mirror, me, peer) };
+  return undefined;
+}
+
+/** What the record allows of what the spec asks. */
+export function allowedRole(view: MembershipView): "Primary" | "Secondary" {
+  const { entry, me, observed, wanted } = view;
+  if (wanted.role === "Secondary") return "Secondary";
+  if (entry?.primary === me && entry.members.includes(me)) return "Primary";
+  // Never demoted for a missing record: what runs, runs; only promotion needs leave.
+  return observed.kernel?.role === "Primary" ? "Primary" : "Secondary";
+}
+
+/** Metadata may be made where no acknowledged write can be: before the first generation, or on a side that is out. */
+export function allowedMetadata(view: MembershipView, firstGeneration: boolean): "keep" | "may-create" {
+  if (view.entry === undefined) return firstGeneration ? "may-create" : "keep";
+  return view.entry.members.includes(view.me) ? "keep" : "may-create";
+}

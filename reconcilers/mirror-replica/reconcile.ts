@@ -1,0 +1,145 @@
+import { CLEANUP_FINALIZER } from "../../crds/constants.ts";
+import type { Host } from "../../crds/generated/host.ts";
+import type { Mirror } from "../../crds/generated/mirror.ts";
+import type { MirrorReplica } from "../../crds/generated/mirror-replica.ts";
+import type { Volume } from "../../crds/generated/volume.ts";
+import { onDiskNameProblem } from "../../crds/on-disk-name.ts";
+import type { Executor } from "../../executors/command/types.ts";
+import { planReplica } from "../../executors/drbd/driver.ts";
+import { observeReplica } from "../../executors/drbd/observe.ts";
+import { TerminalError } from "../../machinery/errors.ts";
+import { done, type Reconcile, type ReconcileContext, requeueAfter } from "../../machinery/result.ts";
+import { type Arbiter, pairName } from "../host-pair/arbiter.ts";
+import type { ObjectAccess, ObjectReader } from "../object-access.ts";
+import { applyPlan, ready, type Report, runPass, waiting } from "../pass.ts";
+import { desiredReplica, resourceName } from "./desired.ts";
+import { finalizeReplica } from "./finalize.ts";
+import { allowedMetadata, allowedRole, type MembershipView, neededDecision } from "./membership.ts";
+import { replicaConditions, replicaFields } from "./status.ts";
+
+export interface MirrorReplicaDeps {
+  readonly hostName: string;
+  readonly exec: Executor;
+  readonly arbiter: Arbiter;
+  readonly replicas: ObjectAccess<MirrorReplica>;
+  readonly mirrors: ObjectReader<Mirror>;
+  readonly volumes: ObjectReader<Volume>;
+  readonly hosts: ObjectReader<Host>;
+  /** One key of a Secret; `undefined`: the Secret or the key is not there. */
+  secret(namespace: string, name: string, key: string): Promise<string | undefined>;
+}
+
+/** While a resync runs its progress is looked at, for no event tells it. */
+const PROGRESS_MS = 2_000;
+/** Facts of DRBD change without an event that reaches the queue; events2 only makes it faster. */
+const OBSERVE_AGAIN_MS = 15_000;
+
+/** One host's side of a Mirror: makes DRBD what the spec asks, as far as the record of the pair allows it. */
+export function mirrorReplicaReconciler(deps: MirrorReplicaDeps): Reconcile {
+  return async (context, request) => {
+    const replica = deps.replicas.get(request);
+    if (replica?.spec.hostName !== deps.hostName) return done;
+    if (replica.metadata.deletionTimestamp !== undefined) return finalizeReplica(deps, context, replica);
+    if (!replica.metadata.finalizers?.includes(CLEANUP_FINALIZER)) {
+      await deps.replicas.addFinalizer(replica, CLEANUP_FINALIZER);
+      return done; // the write comes back as a change
+    }
+    return runPass(context, deps.replicas, replica, () => onePass(deps, context, replica));
+  };
+}
+
+async function onePass(
+  deps: MirrorReplicaDeps,
+  context: ReconcileContext,
+  replica: MirrorReplica,
+): Promise<Report<MirrorReplica>> {
+  const found = await surroundings(deps, replica);
+  if ("conditions" in found) return found;
+  const observed = await observeReplica(resourceName(replica), deps.exec, context.signal);
+  const fields = replicaFields(replica, observed, context.now());
+  const pair = pairName(replica.spec.hostName, replica.spec.peerHostName);
+  const record = await deps.arbiter.read(pair, context.signal);
+  if (record === undefined) return waiting("NoRecord", `HostPair ${pair} is not there yet`, fields);
+  const view: MembershipView = {
+    mirror: found.mirror,
+    me: replica.spec.hostName,
+    peer: replica.spec.peerHostName,
+    entry: record.status?.mirrors.find(({ uid }) => uid === found.mirror.uid),
+    observed,
+    beginsFirstGeneration: beginsFirstGeneration(replica),
+    wanted: replica.spec,
+  };
+  const needed = neededDecision(view);
+  if (needed !== undefined) {
+    const outcome = await deps.arbiter.decide(pair, needed.decision, context.signal);
+    if (outcome.kind === "refused") return waiting(outcome.reason, outcome.message, fields);
+    deps.replicas.event(replica, "Normal", "Decided", needed.why);
+    return changed(replica, fields);
+  }
+  const desired = desiredReplica(replica, {
+    ...found,
+    role: allowedRole(view),
+    connect: replica.spec.connect,
+    metadata: allowedMetadata(view, replica.spec.firstGeneration !== undefined),
+  });
+  const plan = planReplica(desired, observed);
+  const result = await applyPlan(plan, { access: deps.replicas, object: replica, exec: deps.exec, context });
+  if (result === "changed") return changed(replica, fields);
+  if (result !== "nothing to do") return waiting(result.reason, result.message, fields);
+  const next = fields.resync === undefined ? OBSERVE_AGAIN_MS : PROGRESS_MS;
+  return {
+    fields,
+    conditions: replicaConditions(replica, observed),
+    next: requeueAfter(next, "look at DRBD again"),
+  };
+}
+
+/** The world or the record was changed: what it is now, the next pass says. */
+const changed = (replica: MirrorReplica, fields: Report<MirrorReplica>["fields"] & object): Report<MirrorReplica> => ({
+  fields,
+  conditions: [ready("False", "Progressing", `${replica.spec.hostName} is being brought to what is asked`)],
+  next: requeueAfter(0, "see what was changed"),
+});
+
+const beginsFirstGeneration = ({ spec }: MirrorReplica): boolean =>
+  spec.firstGeneration === "Source" || (spec.firstGeneration === "Skip" && spec.hostName < spec.peerHostName);
+
+/** Everything the spec refers to; a report of what is missing otherwise. */
+async function surroundings(deps: MirrorReplicaDeps, replica: MirrorReplica) {
+  const { spec, metadata } = replica;
+  const problem = onDiskNameProblem(resourceName(replica));
+  if (problem !== undefined) throw new TerminalError("NameInvalid", problem);
+  const mirror = deps.mirrors.get({ namespace: metadata.namespace, name: spec.mirrorRef.name });
+  if (mirror?.metadata.uid === undefined)
+    return waiting<MirrorReplica>("MirrorMissing", `Mirror ${spec.mirrorRef.name} is not there`);
+  const host = deps.hosts.get({ namespace: "", name: spec.hostName });
+  const peer = deps.hosts.get({ namespace: "", name: spec.peerHostName });
+  if (host?.status?.uname === undefined || peer?.status?.uname === undefined) {
+    const missing = host?.status?.uname === undefined ? spec.hostName : spec.peerHostName;
+    return waiting<MirrorReplica>("HostUnknown", `Host ${missing} has not registered yet: start its agent`);
+  }
+  const disk = backingDevice(deps, replica);
+  if (disk === undefined)
+    return waiting<MirrorReplica>(
+      "BackingNotReady",
+      `Volume ${spec.backing.volumeRef?.name} has no device yet: see its conditions`,
+    );
+  const sharedSecret = await sharedSecretOf(deps, replica);
+  const { namespace, name, uid } = { uid: mirror.metadata.uid, ...mirror.metadata };
+  return { mirror: { namespace, name, uid }, host, peer, disk, sharedSecret };
+}
+
+function backingDevice(deps: MirrorReplicaDeps, { spec, metadata }: MirrorReplica): string | undefined {
+  const { device, volumeRef } = spec.backing;
+  if (volumeRef === undefined) return device;
+  const volume = deps.volumes.get({ namespace: metadata.namespace, name: volumeRef.name });
+  return volume?.status?.hostName === spec.hostName ? volume.status.devicePath : undefined;
+}
+
+async function sharedSecretOf(deps: MirrorReplicaDeps, { spec, metadata }: MirrorReplica): Promise<string | undefined> {
+  if (spec.sharedSecretRef === undefined) return undefined;
+  const secret = await deps.secret(metadata.namespace, spec.sharedSecretRef.name, "sharedSecret");
+  if (secret === undefined)
+    throw new TerminalError("SecretMissing", `Secret ${spec.sharedSecretRef.name} has no key sharedSecret`);
+  return secret;
+}

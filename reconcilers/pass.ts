@@ -1,0 +1,115 @@
+import { CommandError } from "../executors/command/errors.ts";
+import type { Executor } from "../executors/command/types.ts";
+import { apply, type Plan } from "../executors/driver.ts";
+import { type ConditionInput, setCondition } from "../machinery/conditions.ts";
+import { OperatorError } from "../machinery/errors.ts";
+import type { Condition } from "../machinery/object.ts";
+import { done, type ReconcileContext, requeueAfter, type Result } from "../machinery/result.ts";
+import type { ObjectAccess, Reconciled } from "./object-access.ts";
+
+/** What a writer says of one condition in a pass; the generation is filled in. */
+export type ConditionFact = Omit<ConditionInput, "observedGeneration">;
+
+/** What one pass over one object came to. */
+export interface Report<T extends Reconciled> {
+  /** Own status fields without conditions. */
+  readonly fields?: Omit<NonNullable<T["status"]>, "conditions" | "observedGeneration">;
+  /** Ready among them, always. */
+  readonly conditions: readonly ConditionFact[];
+  readonly next?: Result;
+}
+
+/** How soon a pass that is blocked by the world looks again, when no event will tell. */
+export const BLOCKED_RETRY_MS = 5_000;
+
+export const ready = (status: ConditionFact["status"], reason: string, message: string): ConditionFact => ({
+  type: "Ready",
+  status,
+  reason,
+  message,
+});
+
+/** Not Ready for a reason that lies in the world and may pass: looked at again by itself. */
+export function waiting<T extends Reconciled>(
+  reason: string,
+  message: string,
+  fields?: Report<T>["fields"],
+): Report<T> {
+  return {
+    conditions: [ready("False", reason, message)],
+    next: requeueAfter(BLOCKED_RETRY_MS, reason),
+    ...(fields === undefined ? {} : { fields }),
+  };
+}
+
+/**
+ * Runs one pass and writes the status once, whatever came of it. An error of ours becomes `Ready=False` with its
+ * reason and goes on to the loop, which knows when to try again.
+ */
+export async function runPass<T extends Reconciled>(
+  context: ReconcileContext,
+  access: ObjectAccess<T>,
+  object: T,
+  work: () => Promise<Report<T>>,
+): Promise<Result> {
+  let report: Report<T>;
+  try {
+    report = await work();
+  } catch (error) {
+    if (!(error instanceof OperatorError) || context.signal.aborted) throw error;
+    const failed = { conditions: [ready("False", error.reason, error.message)], fields: withoutConditions(object) };
+    await access.writeStatus(object, statusOf(object, failed, context.now()));
+    throw error;
+  }
+  await access.writeStatus(object, statusOf(object, report, context.now()));
+  return report.next ?? done;
+}
+
+/** After a failure the last facts stay: they are older, but nobody said that they are wrong. */
+function withoutConditions<T extends Reconciled>(object: T): NonNullable<Report<T>["fields"]> {
+  const { conditions: _, observedGeneration: __, ...fields } = object.status ?? {};
+  return fields as NonNullable<Report<T>["fields"]>;
+}
+
+function statusOf<T extends Reconciled>(object: T, report: Report<T>, now: Date): NonNullable<T["status"]> {
+  const observedGeneration = object.metadata.generation ?? 0;
+  const own = new Set(report.conditions.map(({ type }) => type));
+  const mine = (object.status?.conditions ?? []).filter(({ type }) => own.has(type));
+  const conditions = report.conditions.reduce<readonly Readonly<Condition>[]>(
+    (list, fact) => setCondition(list, { ...fact, observedGeneration }, now),
+    mine,
+  );
+  return { ...report.fields, observedGeneration, conditions };
+}
+
+/**
+ * Applies a plan and tells people each step. Returns whether anything was changed: then the world has to be observed
+ * again before anything is called Ready.
+ */
+export async function applyPlan<T extends Reconciled>(
+  plan: Plan,
+  parts: {
+    readonly access: ObjectAccess<T>;
+    readonly object: T;
+    readonly exec: Executor;
+    readonly context: ReconcileContext;
+  },
+): Promise<"changed" | "nothing to do" | BlockedPlan> {
+  if (plan.kind === "blocked") return plan;
+  if (plan.steps.length === 0) return "nothing to do";
+  const { access, object, exec, context } = parts;
+  for (const step of plan.steps) {
+    context.log.info({ step: step.why }, "applying");
+    try {
+      await apply({ kind: "steps", steps: [step] }, exec, context.signal);
+    } catch (error) {
+      if (error instanceof CommandError)
+        access.event(object, "Warning", error.reason, `could not ${step.why}: ${error.message}`);
+      throw error;
+    }
+    access.event(object, "Normal", "Changed", step.why);
+  }
+  return "changed";
+}
+
+export type BlockedPlan = Extract<Plan, { kind: "blocked" }>;

@@ -1,0 +1,170 @@
+import { describe, expect, it } from "vitest";
+import type { HostPairMirror } from "../../../../crds/generated/host-pair.ts";
+import type { ObservedReplica } from "../../../../executors/drbd/observe.ts";
+import type { ResourceState } from "../../../../executors/drbd/state.ts";
+import {
+  allowedMetadata,
+  allowedRole,
+  type MembershipView,
+  neededDecision,
+} from "../../../../reconcilers/mirror-replica/membership.ts";
+
+const M1 = { namespace: "default", name: "m1", uid: "u1" };
+
+type Kernel = {
+  role?: ResourceState["role"];
+  disk?: NonNullable<ResourceState["device"]>["diskState"];
+  state?: string;
+  peerDisk?: NonNullable<ResourceState["connection"]>["peerDiskState"];
+  replication?: string;
+};
+
+const observed = ({
+  role = "Primary",
+  disk = "UpToDate",
+  state = "Connected",
+  peerDisk = "UpToDate",
+  replication = "Established",
+}: Kernel = {}): ObservedReplica => ({
+  configFile: "",
+  metadata: "yes",
+  currentUUID: "00112233445566AA",
+  progress: undefined,
+  kernel: {
+    name: "m1",
+    role,
+    suspended: [],
+    device: { minor: 1000, diskState: disk, sizeBytes: 1 },
+    connection: { state, peerRole: "Unknown", peerDiskState: peerDisk, replication, outOfSyncBytes: 0 },
+  },
+});
+
+const entry = (overrides: Partial<HostPairMirror> = {}): HostPairMirror => ({
+  ...M1,
+  members: ["alpha", "beta"],
+  primary: "alpha",
+  ...overrides,
+});
+
+const view = (overrides: Partial<MembershipView> = {}): MembershipView => ({
+  mirror: M1,
+  me: "alpha",
+  peer: "beta",
+  entry: entry(),
+  observed: observed(),
+  beginsFirstGeneration: false,
+  wanted: { role: "Primary", connect: true },
+  ...overrides,
+});
+
+const secondary = { role: "Secondary", connect: true } as const;
+const { primary: _, ...noPrimary } = entry();
+
+describe("neededDecision", () => {
+  it.each<[string, Partial<MembershipView>, string | undefined]>([
+    ["nothing when the record fits", {}, undefined],
+    [
+      "the first member when the first generation stands",
+      { entry: undefined, beginsFirstGeneration: true },
+      "record alpha as the first member",
+    ],
+    [
+      "nothing before it stands",
+      { entry: undefined, beginsFirstGeneration: true, observed: observed({ disk: "Inconsistent" }) },
+      undefined,
+    ],
+    ["nothing from the side that does not begin", { entry: undefined }, undefined],
+    [
+      "out with oneself when the own disk is gone",
+      { observed: observed({ disk: "Diskless" }) },
+      "take alpha out: its disk is Diskless",
+    ],
+    [
+      "out with oneself when the own disk is behind",
+      { observed: observed({ disk: "Inconsistent" }) },
+      "take alpha out: its disk is Inconsistent",
+    ],
+    [
+      "out with the peer when its disk is gone",
+      { observed: observed({ peerDisk: "Diskless" }) },
+      "take beta out: its disk is Diskless",
+    ],
+    [
+      "nothing of a peer that cannot be seen",
+      { observed: observed({ state: "Connecting", peerDisk: "DUnknown" }) },
+      undefined,
+    ],
+    [
+      "out with the peer before a planned disconnect",
+      { wanted: { role: "Primary", connect: false } },
+      "take beta out before the planned disconnect",
+    ],
+    [
+      "out with oneself before a planned disconnect of a secondary",
+      { wanted: { role: "Secondary", connect: false }, observed: observed({ role: "Secondary" }), entry: noPrimary },
+      "take alpha out before the planned disconnect",
+    ],
+    [
+      "in with the peer when both have everything",
+      { entry: entry({ members: ["alpha"] }) },
+      "take beta in: both disks are UpToDate",
+    ],
+    [
+      "nobody in while a resync runs",
+      {
+        entry: entry({ members: ["alpha"] }),
+        observed: observed({ peerDisk: "Inconsistent", replication: "SyncSource" }),
+      },
+      undefined,
+    ],
+    [
+      "nobody in by a secondary",
+      {
+        entry: entry({ members: ["alpha"], primary: "beta" }),
+        observed: observed({ role: "Secondary" }),
+        wanted: secondary,
+      },
+      undefined,
+    ],
+    [
+      "the claim before the promotion",
+      { entry: noPrimary, observed: observed({ role: "Secondary" }) },
+      "claim the primary role for alpha",
+    ],
+    [
+      "the release after the demotion",
+      { observed: observed({ role: "Secondary" }), wanted: secondary },
+      "record that alpha gave up being primary",
+    ],
+    ["no release before the demotion", { wanted: secondary }, undefined],
+  ])("%s", (_, overrides, expected) => {
+    expect(neededDecision(view(overrides))?.why).toBe(expected);
+  });
+});
+
+describe("allowedRole", () => {
+  it.each<[string, Partial<MembershipView>, string]>([
+    ["promotes who is recorded", { observed: observed({ role: "Secondary" }) }, "Primary"],
+    ["does not promote without a record", { entry: undefined, observed: observed({ role: "Secondary" }) }, "Secondary"],
+    [
+      "does not promote who is out",
+      { entry: entry({ members: ["beta"] }), observed: observed({ role: "Secondary" }) },
+      "Secondary",
+    ],
+    ["does not demote what runs for a missing record", { entry: undefined }, "Primary"],
+    ["demotes who is told to", { wanted: secondary }, "Secondary"],
+  ])("%s", (_, overrides, expected) => {
+    expect(allowedRole(view(overrides))).toBe(expected);
+  });
+});
+
+describe("allowedMetadata", () => {
+  it.each<[string, Partial<MembershipView>, boolean, string]>([
+    ["before the first generation", { entry: undefined }, true, "may-create"],
+    ["never without a word of the controller", { entry: undefined }, false, "keep"],
+    ["never for a member", {}, true, "keep"],
+    ["for a side that is out", { entry: entry({ members: ["beta"] }) }, false, "may-create"],
+  ])("%s", (_, overrides, firstGeneration, expected) => {
+    expect(allowedMetadata(view(overrides), firstGeneration)).toBe(expected);
+  });
+});
