@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from "commander";
 import packageJson from "../package.json" with { type: "json" };
+import { addServerCommand } from "./server.ts";
 
 const program = new Command("ferrite").description(packageJson.description);
 
@@ -10,5 +11,6 @@ program
   .action(() => {
     process.stdout.write(`ferrite ${packageJson.version}\n`);
   });
+addServerCommand(program);
 
 await program.parseAsync();

@@ -1,0 +1,87 @@
+import { createHash } from "node:crypto";
+import { DISCOVERY_CONVERSIONS, negotiateOutput } from "../codec/media-type.ts";
+import { aggregatedDiscovery } from "../discovery/aggregated.ts";
+import { apiGroup, apiGroupList, apiResourceList, apiVersions } from "../discovery/legacy.ts";
+import type { OpenApi } from "../openapi/openapi.ts";
+import type { Registry } from "../registry/registry.ts";
+import { VERSION } from "../version.ts";
+import { type HttpRequest, type HttpResponse, jsonResponse } from "./exchange.ts";
+
+export interface DocumentSources {
+  readonly registry: Registry;
+  readonly openApi: OpenApi;
+  /** `host:port` that clients reach this server by. */
+  readonly serverAddress: () => string;
+}
+
+/** Documents that describe the API: version, discovery, OpenAPI; `undefined`: the path is none of them. */
+export function documentResponse(sources: DocumentSources, request: HttpRequest): HttpResponse | undefined {
+  const parts = request.path.split("/").filter((part) => part !== "");
+  const [root, group, version, ...rest] = parts;
+  if (root === "version" && parts.length === 1) return jsonResponse(200, VERSION);
+  if (root === "openapi") return openApiResponse(sources, request, parts.slice(1));
+  if (rest.length > 0) return undefined;
+  if (root === "api" || root === "apis") {
+    if (group === undefined) return rootDiscovery(sources, request, root);
+    const document =
+      root === "api"
+        ? version === undefined && apiResourceList(sources.registry, "", group)
+        : version === undefined
+          ? apiGroup(sources.registry, group)
+          : apiResourceList(sources.registry, group, version);
+    return document ? jsonResponse(200, document) : undefined;
+  }
+  return undefined;
+}
+
+function rootDiscovery(sources: DocumentSources, request: HttpRequest, root: "api" | "apis"): HttpResponse {
+  const { registry } = sources;
+  const output = negotiateOutput(request.header("accept"), {
+    conversions: DISCOVERY_CONVERSIONS,
+    echoConversion: true,
+  });
+  if (output.as === undefined) {
+    const legacy = root === "api" ? apiVersions(sources.serverAddress()) : apiGroupList(registry);
+    return jsonResponse(200, legacy, { vary: "Accept" });
+  }
+  const version = output.as.version === "v2" ? "v2" : "v2beta1";
+  const text = JSON.stringify(aggregatedDiscovery(registry, root, version));
+  const hash = createHash("sha512").update(text).digest("hex").toUpperCase();
+  return withEtag(request, hash, text, {
+    "content-type": output.contentType,
+    vary: "Accept",
+    "cache-control": "public",
+  });
+}
+
+function openApiResponse(
+  sources: DocumentSources,
+  request: HttpRequest,
+  path: readonly string[],
+): HttpResponse | undefined {
+  const [version, ...rest] = path;
+  if (version !== "v3") return undefined;
+  if (rest.length === 0) return jsonResponse(200, sources.openApi.index());
+  const document = sources.openApi.document(rest.join("/"));
+  if (document === undefined) return undefined;
+  const headers = { "content-type": "application/json", vary: "Accept" };
+  const wanted = request.query.get("hash");
+  if (wanted === null || wanted === "") return withEtag(request, document.hash, document.text, headers);
+  if (wanted !== document.hash) {
+    const location = `${request.path}?hash=${document.hash}`;
+    return { status: 301, headers: { location }, body: "" };
+  }
+  // The URL names the content: it can be kept for ever.
+  return withEtag(request, document.hash, document.text, {
+    ...headers,
+    "cache-control": "public, immutable",
+    expires: "Fri, 01 Jan 2100 00:00:00 GMT",
+  });
+}
+
+function withEtag(request: HttpRequest, hash: string, body: string, headers: HttpResponse["headers"]): HttpResponse {
+  const etag = `"${hash}"`;
+  const known = (request.header("if-none-match") ?? "").split(",").map((each) => each.trim().replace(/^W\//, ""));
+  if (known.includes(etag)) return { status: 304, headers: { ...headers, etag }, body: "" };
+  return { status: 200, headers: { ...headers, etag }, body };
+}

@@ -1,0 +1,176 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import type { AddressInfo, Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
+import type { Clock } from "../../machinery/clock.ts";
+import type { Credentials } from "../access/types.ts";
+import { ApiError } from "../status.ts";
+import { type HttpRequest, type HttpResponse, MAX_BODY_BYTES } from "./exchange.ts";
+
+type Incoming = IncomingMessage | Http2ServerRequest;
+type Outgoing = ServerResponse | Http2ServerResponse;
+
+export interface ListenerOptions {
+  readonly host: string;
+  /** 0: a free one. */
+  readonly port: number;
+  /** PEM. Client certificates signed by `clientCa` authenticate; others are as good as none. */
+  readonly tls: { readonly key: string; readonly certificate: string; readonly clientCa: string };
+  /** Never rejects. */
+  readonly handle: (request: HttpRequest) => Promise<HttpResponse>;
+  readonly clock: Clock;
+  readonly onError: (error: unknown) => void;
+}
+
+export interface Listener {
+  readonly host: string;
+  readonly port: number;
+  /** Takes no new connections, ends watches, waits for the answers under way, at most `graceMs`. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** HTTP/2 and HTTP/1.1 over TLS on one port. */
+export async function listen(options: ListenerOptions): Promise<Listener> {
+  const { tls } = options;
+  const stopping = new AbortController();
+  const busy = new Set<Promise<void>>();
+  const server = createSecureServer({
+    allowHTTP1: true,
+    key: tls.key,
+    cert: tls.certificate,
+    ca: tls.clientCa,
+    requestCert: true,
+    rejectUnauthorized: false,
+    minVersion: "TLSv1.2",
+    settings: { maxConcurrentStreams: 1000 },
+  });
+  const sockets = new Set<Socket>();
+  server.on("secureConnection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    socket.on("error", () => socket.destroy());
+  });
+  server.on("tlsClientError", () => {});
+  server.on("sessionError", () => {});
+  server.on("request", (incoming: Incoming, outgoing: Outgoing) => {
+    const work = serve(options, incoming, outgoing, stopping.signal).catch(options.onError);
+    busy.add(work);
+    void work.finally(() => busy.delete(work));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port, options.host, () => resolve());
+  });
+  server.on("error", options.onError);
+  const { port } = server.address() as AddressInfo;
+  return {
+    host: options.host,
+    port,
+    async close(graceMs) {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      stopping.abort();
+      let cancel = (): void => {};
+      const late = new Promise<void>((resolve) => {
+        cancel = options.clock.schedule(graceMs, resolve);
+      });
+      await Promise.race([Promise.allSettled(busy), late]);
+      cancel();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+async function serve(options: ListenerOptions, incoming: Incoming, outgoing: Outgoing, stopping: AbortSignal) {
+  const gone = new AbortController();
+  outgoing.on("close", () => gone.abort());
+  // A reset by the client is no error of ours: `close` follows.
+  outgoing.on("error", () => gone.abort());
+  incoming.on("error", () => gone.abort());
+  const response = await options.handle(toRequest(incoming, AbortSignal.any([gone.signal, stopping])));
+  if (gone.signal.aborted) return;
+  await send(outgoing, response, gone.signal);
+}
+
+function toRequest(incoming: Incoming, signal: AbortSignal): HttpRequest {
+  const target = incoming.url ?? "/";
+  const at = target.indexOf("?");
+  const socket = incoming.socket as TLSSocket;
+  let body: Promise<Buffer> | undefined;
+  const header = (name: string): string | undefined => {
+    const value = incoming.headers[name];
+    return Array.isArray(value) ? value.join(",") : value;
+  };
+  return {
+    method: incoming.method ?? "GET",
+    path: at < 0 ? target : target.slice(0, at),
+    query: new URLSearchParams(at < 0 ? "" : target.slice(at + 1)),
+    header,
+    credentials: { certificate: clientCertificate(socket), bearerToken: bearerToken(header("authorization")) },
+    body: () => (body ??= readBody(incoming)),
+    signal,
+    remoteAddress: socket.remoteAddress ?? "",
+  };
+}
+
+/** Only a certificate that the client CA signed says who somebody is. */
+function clientCertificate(socket: TLSSocket): Credentials["certificate"] {
+  if (!socket.authorized) return undefined;
+  const { subject } = socket.getPeerCertificate() ?? {};
+  if (subject?.CN === undefined) return undefined;
+  // Node gives a list where a subject has the attribute more than once, whatever the type says.
+  const organizations = [subject.O ?? []].flat();
+  return { commonName: String(subject.CN), organizations };
+}
+
+function bearerToken(authorization: string | undefined): string | undefined {
+  return /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
+}
+
+async function readBody(incoming: Incoming): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > MAX_BODY_BYTES) {
+      throw new ApiError("RequestEntityTooLarge", `Request entity too large: limit is ${MAX_BODY_BYTES}`);
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+async function send(outgoing: Outgoing, response: HttpResponse, gone: AbortSignal): Promise<void> {
+  for (const [name, value] of Object.entries(response.headers)) {
+    outgoing.setHeader(name, typeof value === "string" ? value : [...value]);
+  }
+  const { body } = response;
+  outgoing.statusCode = response.status;
+  if (typeof body === "string" || Buffer.isBuffer(body)) {
+    outgoing.setHeader("content-length", Buffer.byteLength(body));
+    outgoing.end(body);
+    return;
+  }
+  // Clients start their timers when the headers come, not with the first event.
+  (outgoing as ServerResponse).flushHeaders();
+  for await (const chunk of body) {
+    if (gone.aborted) return;
+    if (!write(outgoing, chunk)) await drained(outgoing, gone);
+  }
+  outgoing.end();
+}
+
+const write = (outgoing: Outgoing, chunk: string): boolean => (outgoing as ServerResponse).write(chunk);
+
+function drained(outgoing: Outgoing, gone: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (gone.aborted) return resolve();
+    const done = (): void => {
+      outgoing.off("drain", done);
+      gone.removeEventListener("abort", done);
+      resolve();
+    };
+    outgoing.on("drain", done);
+    gone.addEventListener("abort", done, { once: true });
+  });
+}

@@ -1,0 +1,132 @@
+import type { KubeObject } from "../../machinery/object.ts";
+import type { Negotiated } from "../codec/media-type.ts";
+import { apiVersionOf, asPresented, type Presented } from "../objects/present.ts";
+import type { Resource } from "../registry/types.ts";
+import { ApiError } from "../status.ts";
+import type { ListReply, Reply, WatchEvent } from "../verbs/call.ts";
+import { compileTable, type IncludeObject, type ListMeta, type TableConverter } from "../table/table.ts";
+import { toApiError } from "./errors.ts";
+import { type HttpResponse, jsonResponse } from "./exchange.ts";
+
+/** How the answer is written: negotiated form, and what of the objects goes into a Table's rows. */
+export interface Rendering {
+  readonly resource: Resource;
+  readonly output: Negotiated;
+  readonly includeObject: IncludeObject;
+  readonly now: () => Date;
+}
+
+export function renderReply(reply: Reply, rendering: Rendering): HttpResponse {
+  if (reply.kind === "status") return jsonResponse(reply.code, reply.body);
+  const code = reply.kind === "object" ? reply.code : 200;
+  return { status: code, headers: JSON_HEADERS, body: renderBody(reply, rendering) };
+}
+
+function renderBody(reply: Exclude<Reply, { kind: "status" }>, rendering: Rendering): HttpResponse["body"] {
+  if (reply.kind === "object") return renderObject(reply.object, rendering);
+  return reply.kind === "list" ? renderList(reply, rendering) : renderWatch(reply.events, rendering);
+}
+
+const JSON_HEADERS = { "content-type": "application/json", "cache-control": "no-cache, private" };
+
+function renderObject(object: Presented, rendering: Rendering): string {
+  const { as } = rendering.output;
+  if (as === undefined) return object.text;
+  if (as.kind === "Table") {
+    const { resourceVersion = "" } = object.object.metadata;
+    return tableText([object.object], { resourceVersion }, rendering);
+  }
+  if (as.kind === "PartialObjectMetadata") return partialText(object.object, as.version);
+  throw new ApiError("NotAcceptable", `a single object cannot be shown as ${as.kind}`);
+}
+
+function renderList(list: ListReply, rendering: Rendering): string {
+  const { resource, output } = rendering;
+  const metadata = {
+    resourceVersion: list.resourceVersion,
+    ...(list.continue === undefined ? {} : { continue: list.continue }),
+    ...(list.remainingItemCount === undefined ? {} : { remainingItemCount: list.remainingItemCount }),
+  };
+  if (output.as?.kind === "Table") {
+    return tableText(
+      list.items.map(({ object }) => object),
+      metadata,
+      rendering,
+    );
+  }
+  const partial = output.as?.kind === "PartialObjectMetadataList" ? output.as : undefined;
+  const kind = partial?.kind ?? resource.listKind;
+  const apiVersion = partial === undefined ? apiVersionOf(resource) : `${partial.group}/${partial.version}`;
+  const head = JSON.stringify({ kind, apiVersion, metadata }).slice(0, -1);
+  const items = list.items.map((item) =>
+    partial === undefined ? item.text : partialText(item.object, partial.version),
+  );
+  return `${head},"items":[${items.join(",")}]}\n`;
+}
+
+const converters = new WeakMap<Resource, TableConverter>();
+
+/** A Table with one row for each object; `noHeaders` for all but the first event of a watch. */
+function tableText(
+  objects: readonly KubeObject[],
+  metadata: ListMeta,
+  { resource, output, includeObject, now }: Rendering,
+  noHeaders = false,
+): string {
+  let converter = converters.get(resource);
+  if (converter === undefined) converters.set(resource, (converter = compileTable(resource.printerColumns)));
+  const table = converter.convert(objects, { now: now(), includeObject, noHeaders, metadata });
+  return JSON.stringify({ ...table, apiVersion: `meta.k8s.io/${output.as?.version ?? "v1"}` });
+}
+
+const partialText = ({ metadata }: KubeObject, version: string): string =>
+  JSON.stringify({ kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${version}`, metadata });
+
+/** One JSON text a line; whatever goes wrong becomes the last line. */
+async function* renderWatch(events: AsyncIterable<WatchEvent>, rendering: Rendering): AsyncIterable<string> {
+  try {
+    let first = true;
+    for await (const event of events) {
+      yield renderEvent(event, rendering, first);
+      first = false;
+    }
+  } catch (error) {
+    yield errorLine(toApiError(error).toStatus());
+  }
+}
+
+type ObjectEvent = Exclude<WatchEvent, { type: "ERROR" | "BOOKMARK" }>;
+
+const errorLine = (status: object): string => `{"type":"ERROR","object":${JSON.stringify(status)}}\n`;
+
+/** Lines of plain JSON watches: the same for all of them, so each is made once. */
+const lines = new WeakMap<Presented, Map<string, string>>();
+
+function renderEvent(event: WatchEvent, rendering: Rendering, first: boolean): string {
+  if (event.type === "ERROR") return errorLine(event.status);
+  if (event.type === "BOOKMARK") return bookmarkLine(event, rendering);
+  if (rendering.output.as?.kind === "Table") return tableEvent(event, rendering, first);
+  if (rendering.output.as !== undefined)
+    return `{"type":"${event.type}","object":${renderObject(event.object, rendering)}}\n`;
+  let known = lines.get(event.object);
+  if (known === undefined) lines.set(event.object, (known = new Map()));
+  let line = known.get(event.type);
+  if (line === undefined) known.set(event.type, (line = `{"type":"${event.type}","object":${event.object.text}}\n`));
+  return line;
+}
+
+function tableEvent({ type, object: { object } }: ObjectEvent, rendering: Rendering, first: boolean): string {
+  const { resourceVersion = "" } = object.metadata;
+  return `{"type":"${type}","object":${tableText([object], { resourceVersion }, rendering, !first)}}\n`;
+}
+
+function bookmarkLine(event: Extract<WatchEvent, { type: "BOOKMARK" }>, { resource, output }: Rendering): string {
+  const annotations = event.initialEventsEnd ? { annotations: { "k8s.io/initial-events-end": "true" } } : {};
+  const metadata = { resourceVersion: event.resourceVersion, ...annotations };
+  const { as } = output;
+  const object: KubeObject =
+    as === undefined || as.kind === "Table"
+      ? { kind: resource.kind, apiVersion: apiVersionOf(resource), metadata }
+      : { kind: "PartialObjectMetadata", apiVersion: `${as.group}/${as.version}`, metadata };
+  return `{"type":"BOOKMARK","object":${asPresented(object).text}}\n`;
+}

@@ -1,0 +1,56 @@
+import { createHash } from "node:crypto";
+import { groupOf, groups, type GroupVersion } from "../discovery/groups.ts";
+import type { Registry } from "../registry/registry.ts";
+import { openApiDocument } from "./document.ts";
+
+interface Document {
+  readonly text: string;
+  readonly hash: string;
+}
+
+/** The OpenAPI v3 documents of all group-versions; each is made when it is first asked for after a change. */
+export class OpenApi {
+  readonly #registry: Registry;
+  readonly #version: string;
+  #generation = -1;
+  #groupVersions = new Map<string, GroupVersion>();
+  #documents = new Map<string, Document>();
+
+  constructor(registry: Registry, version: string) {
+    this.#registry = registry;
+    this.#version = version;
+  }
+
+  /** `/openapi/v3`: where each document is, with its hash in the URL so that clients can keep it for ever. */
+  index(): object {
+    this.#refresh();
+    const entries = [...this.#groupVersions.keys()].sort().map((path) => {
+      const url = `/openapi/v3/${path}?hash=${this.document(path)?.hash ?? ""}`;
+      return [path, { serverRelativeURL: url }];
+    });
+    return { paths: Object.fromEntries(entries) };
+  }
+
+  /** `path` is `api/v1` or `apis/<group>/<version>`; `undefined`: not served. */
+  document(path: string): Document | undefined {
+    this.#refresh();
+    const known = this.#documents.get(path);
+    const groupVersion = this.#groupVersions.get(path);
+    if (known !== undefined || groupVersion === undefined) return known;
+    const text = JSON.stringify(openApiDocument(groupVersion, this.#version));
+    const made = { text, hash: createHash("sha512").update(text).digest("hex").toUpperCase() };
+    this.#documents.set(path, made);
+    return made;
+  }
+
+  #refresh(): void {
+    if (this.#generation === this.#registry.generation) return;
+    this.#generation = this.#registry.generation;
+    const all = [groupOf(this.#registry, ""), ...groups(this.#registry)].flatMap(({ versions }) => versions);
+    this.#groupVersions = new Map(all.map((each) => [pathOf(each), each]));
+    this.#documents = new Map();
+  }
+}
+
+const pathOf = ({ group, version }: GroupVersion): string =>
+  group === "" ? `api/${version}` : `apis/${group}/${version}`;

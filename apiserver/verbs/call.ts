@@ -1,0 +1,78 @@
+import type { Clock } from "../../machinery/clock.ts";
+import type { KubeObject } from "../../machinery/object.ts";
+import type { Random } from "../../machinery/random.ts";
+import type { User } from "../access/types.ts";
+import type { RequestInfo } from "../http/request-info.ts";
+import type { Presented } from "../objects/present.ts";
+import type { Registry } from "../registry/registry.ts";
+import type { Resource } from "../registry/types.ts";
+import type { Storage } from "../storage/types.ts";
+
+/** What the verbs work with; one for the whole server. */
+export interface VerbContext {
+  readonly storage: Storage;
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly hooks: WriteHooks;
+}
+
+/** Called around every write of a stored object. */
+export interface WriteHooks {
+  /** Cross-object rules. Throws ApiError to refuse. `old` is absent on create, `updated` on delete. */
+  admit(change: WriteChange): Promise<void>;
+  /** After the write is durable; must not throw. */
+  written(change: WriteChange): void;
+}
+
+export interface WriteChange {
+  readonly resource: Resource;
+  readonly user: User;
+  readonly operation: "create" | "update" | "delete";
+  readonly subresource: string;
+  readonly old: KubeObject | undefined;
+  readonly updated: KubeObject | undefined;
+  readonly dryRun: boolean;
+}
+
+/** One request on one resource, after authentication and authorization. */
+export interface ApiCall {
+  readonly resource: Resource;
+  readonly info: RequestInfo;
+  readonly user: User;
+  readonly query: URLSearchParams;
+  readonly userAgent: string;
+  readonly contentType: string | undefined;
+  /** At most the body limit; throws RequestEntityTooLarge. */
+  readonly body: () => Promise<Buffer>;
+  /** Adds a `Warning` header to the answer. */
+  readonly warn: (text: string) => void;
+  /** Aborts when the client has gone or the server stops. */
+  readonly signal: AbortSignal;
+}
+
+/** What a verb answers; `http/` turns it into JSON or a Table. */
+export type Reply =
+  | { readonly kind: "object"; readonly code: 200 | 201 | 202; readonly object: Presented }
+  | { readonly kind: "status"; readonly code: number; readonly body: object }
+  | ListReply
+  | WatchReply;
+
+export interface ListReply {
+  readonly kind: "list";
+  readonly items: readonly Presented[];
+  readonly resourceVersion: string;
+  readonly continue: string | undefined;
+  readonly remainingItemCount: number | undefined;
+}
+
+export interface WatchReply {
+  readonly kind: "watch";
+  readonly events: AsyncIterable<WatchEvent>;
+}
+
+/** One event of a watch, before it is written out. */
+export type WatchEvent =
+  | { readonly type: "ADDED" | "MODIFIED" | "DELETED"; readonly object: Presented }
+  | { readonly type: "BOOKMARK"; readonly resourceVersion: string; readonly initialEventsEnd: boolean }
+  | { readonly type: "ERROR"; readonly status: object };

@@ -1,0 +1,28 @@
+import { objectKey } from "../objects/key.ts";
+import { ApiError, notFound, qualifiedResource } from "../status.ts";
+import type { ApiCall, VerbContext } from "./call.ts";
+
+/** Nothing is created in a namespace that is absent (404) or going away (403). */
+export async function checkNamespace({ registry, storage }: VerbContext, call: ApiCall): Promise<void> {
+  const { resource, info } = call;
+  const namespaces = registry.find("", "v1", "namespaces");
+  if (!resource.namespaced || namespaces === undefined) return;
+  const { stored } = await storage.get(objectKey(namespaces, "", info.namespace));
+  if (stored === undefined) throw notFound(namespaces, info.namespace);
+  if (stored.object.metadata.deletionTimestamp === undefined) return;
+  const why = `unable to create new content in namespace ${info.namespace} because it is being terminated`;
+  throw new ApiError("Forbidden", `${qualifiedResource(resource)} "${info.name}" is forbidden: ${why}`, {
+    details: {
+      name: info.name,
+      ...(resource.group === "" ? {} : { group: resource.group }),
+      kind: resource.plural,
+      causes: [
+        {
+          reason: "NamespaceTerminating",
+          message: `namespace ${info.namespace} is being terminated`,
+          field: "metadata.namespace",
+        },
+      ],
+    },
+  });
+}

@@ -1,0 +1,103 @@
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { join, resolve } from "node:path";
+import { type Command, InvalidArgumentError } from "commander";
+import { ensurePki } from "../apiserver/access/pki/ensure-pki.ts";
+import { type ApiServer, startServer } from "../apiserver/server.ts";
+import { LocalEtcd } from "../apiserver/storage/etcd/server.ts";
+import { EtcdStorage, type EtcdStorageOptions } from "../apiserver/storage/etcd/storage.ts";
+import { systemClock } from "../machinery/clock.ts";
+import { createLogger, type Logger } from "../machinery/log.ts";
+
+interface ServerFlags {
+  readonly dataDir: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly serverName: readonly string[];
+  readonly etcdEndpoints?: readonly string[];
+  readonly etcdCa?: string;
+  readonly etcdCert?: string;
+  readonly etcdKey?: string;
+  readonly etcdBinary: string;
+  readonly logLevel: string;
+}
+
+export function addServerCommand(program: Command): void {
+  program
+    .command("server")
+    .description("serve the Kubernetes API on etcd; without --etcd-endpoints on a local etcd of its own")
+    .option(
+      "--data-dir <path>",
+      "keys, certificates, admin.kubeconfig, the local etcd's data",
+      "/var/lib/ferrite/server",
+    )
+    .option("--listen <host:port>", "address to serve on", parseAddress, { host: "127.0.0.1", port: 6443 })
+    .option("--server-name <name...>", "further names and addresses by which clients reach this server", [])
+    .option("--etcd-endpoints <url...>", "an etcd cluster to use: https://10.0.0.1:2379")
+    .option("--etcd-ca <file>", "certificate authority of that etcd, PEM")
+    .option("--etcd-cert <file>", "client certificate for it, PEM")
+    .option("--etcd-key <file>", "key of that certificate, PEM")
+    .option("--etcd-binary <path>", "program of the local etcd", process.env["FERRITE_ETCD"] ?? "etcd")
+    .option("--log-level <level>", "trace, debug, info, warn, error", "info")
+    .action((flags: ServerFlags) => runServer(flags));
+}
+
+/** `127.0.0.1:6443`, `[::1]:6443`. */
+function parseAddress(text: string): { host: string; port: number } {
+  const [, host = "", port = ""] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(text) ?? [];
+  if (host === "" || Number(port) > 65_535) throw new InvalidArgumentError("must be host:port, such as 0.0.0.0:6443");
+  return { host, port: Number(port) };
+}
+
+/** Runs until SIGTERM or SIGINT. */
+async function runServer(flags: ServerFlags): Promise<void> {
+  const log = createLogger({ level: flags.logLevel, name: "server" });
+  const stopped = signalled();
+  const dataDir = resolve(flags.dataDir);
+  const etcd = flags.etcdEndpoints === undefined ? await startEtcd(flags, dataDir, log) : undefined;
+  const storage = new EtcdStorage(etcd === undefined ? remoteEtcd(flags) : { endpoints: [etcd.endpoint] });
+  try {
+    const server = await serve(flags, dataDir, storage, log);
+    log.info({ url: server.url, kubeconfig: join(dataDir, "pki", "admin.kubeconfig") }, "ready");
+    log.info({ signal: await stopped }, "stopping");
+    await server.stop();
+  } finally {
+    await storage.close();
+    await etcd?.stop();
+  }
+}
+
+function signalled(): Promise<string> {
+  return new Promise((done) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => done(signal));
+  });
+}
+
+const startEtcd = (flags: ServerFlags, dataDir: string, log: Logger): Promise<LocalEtcd> =>
+  LocalEtcd.start({ binary: flags.etcdBinary, dir: join(dataDir, "etcd"), log });
+
+function remoteEtcd({ etcdEndpoints = [], etcdCa, etcdCert, etcdKey }: ServerFlags): EtcdStorageOptions {
+  if (etcdCa === undefined) return { endpoints: etcdEndpoints };
+  const tls = {
+    ca: readFileSync(etcdCa),
+    ...(etcdCert === undefined ? {} : { certificate: readFileSync(etcdCert) }),
+    ...(etcdKey === undefined ? {} : { key: readFileSync(etcdKey) }),
+  };
+  return { endpoints: etcdEndpoints, tls };
+}
+
+async function serve(flags: ServerFlags, dataDir: string, storage: EtcdStorage, log: Logger): Promise<ApiServer> {
+  const { host, port } = flags.listen;
+  const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+  const pki = await ensurePki({
+    directory: join(dataDir, "pki"),
+    serverNames: [...new Set([reachable, "127.0.0.1", "localhost", hostname(), ...flags.serverName])],
+    serverUrl: `https://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`,
+    clock: systemClock,
+  });
+  const { certificatePem, keyPem } = pki.server;
+  return startServer({
+    storage,
+    listen: { host, port, tls: { key: keyPem, certificate: certificatePem, clientCa: pki.authority.certificatePem } },
+    log,
+  });
+}
