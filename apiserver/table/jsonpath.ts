@@ -118,6 +118,7 @@ function walk(step: Step, value: unknown, visits: { left: number }): readonly un
       return typeof value === "object" && value !== null ? Object.values(value) : [];
     case "descend":
       return descendants(value, visits);
+    case "filter":
     default:
       return Array.isArray(value) ? value.filter((item: unknown) => matches(step, item)) : [];
   }
