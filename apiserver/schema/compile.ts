@@ -1,4 +1,3 @@
-import type { KubeObject } from "../../machinery/object.ts";
 import type { FieldError } from "../status.ts";
 import { defaultObject } from "./defaults.ts";
 import { checkEmbedded } from "./embedded.ts";
@@ -16,37 +15,39 @@ const MAX_DEPTH = 500;
 /** Makes a schema that `validateStructural` passed ready for use. */
 export function compileSchema(root: SchemaNode): CompiledSchema {
   const node = buildNode(root);
-  const values = compileValues(root);
+  const check = compileChecks(root, node);
   return {
     root,
     prune: (object) => (nestsDeeperThan(object, MAX_DEPTH) ? [] : pruneObject(object, node)),
     applyDefaults: (object) => {
       if (!nestsDeeperThan(object, MAX_DEPTH)) defaultObject(object, node);
     },
-    validate: (object, old) => {
-      if (nestsDeeperThan(object, MAX_DEPTH)) {
-        return [invalidValue(NO_FIELD, "", `the object must not be nested more than ${MAX_DEPTH} levels deep`)];
-      }
-      return [...checkValues(values, node, object, old), ...checkInvariants(node, object, old)];
-    },
+    validate: (object, old) => check(object, old),
   };
 }
 
-function checkValues(
-  values: ReturnType<typeof compileValues>,
+/** All checks of a schema for one value, which need not be a whole object. */
+export function compileChecks(
+  schema: SchemaNode,
   node: Node,
-  object: KubeObject,
-  old: KubeObject | undefined,
-): FieldError[] {
-  return values(object)
-    .filter(({ pointer }) => old === undefined || !isUnchanged({ value: object, old, node }, pointer))
-    .map(({ error }) => error);
+): (value: unknown, old?: unknown) => readonly FieldError[] {
+  const values = compileValues(schema);
+  return (value, old) => {
+    if (nestsDeeperThan(value, MAX_DEPTH)) {
+      return [invalidValue(NO_FIELD, "", `the object must not be nested more than ${MAX_DEPTH} levels deep`)];
+    }
+    const root = { value, old, node };
+    const wrong = values(value)
+      .filter(({ pointer }) => old === undefined || !isUnchanged(root, pointer))
+      .map(({ error }) => error);
+    return [...wrong, ...checkInvariants(root)];
+  };
 }
 
 /** Embedded objects and list types: an update may keep what was wrong before. */
-function checkInvariants(node: Node, object: KubeObject, old: KubeObject | undefined): FieldError[] {
+function checkInvariants({ value, old, node }: { value: unknown; old: unknown; node: Node }): FieldError[] {
   return [checkEmbedded, checkListTypes].flatMap((check) => {
-    const errors = check(object, node);
+    const errors = check(value, node);
     const isRatcheted = errors.length > 0 && old !== undefined && check(old, node).length > 0;
     return isRatcheted ? [] : errors;
   });

@@ -52,7 +52,7 @@ function kindProblem(text: string): string | undefined {
 }
 
 function checkMetadata(metadata: unknown, path: string): FieldError[] {
-  const malformed = malformedMetadata(metadata);
-  if (malformed !== undefined) return [invalidValue(path, metadata, malformed)];
+  const malformed = malformedMetadata(metadata, path);
+  if (malformed !== undefined) return [malformed];
   return isObject(metadata) ? objectMetaErrors(metadata, path) : [];
 }

@@ -14,6 +14,11 @@ export function pruneObject(object: Record<string, unknown>, root: Node): readon
   return dropped.sort();
 }
 
+/** Prunes a value inside an object, such as a default. */
+export const pruneValue = (value: unknown, node: Node): void => {
+  prune(value, node, "", []);
+};
+
 function prune(value: unknown, node: Node | undefined, path: string, dropped: string[]): void {
   if (Array.isArray(value)) {
     const items = itemsOf(node);

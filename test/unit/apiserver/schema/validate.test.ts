@@ -271,7 +271,7 @@ it.each<[string, SchemaNode, unknown, string[]]>([
     { type: "object", "x-kubernetes-embedded-resource": true, "x-kubernetes-preserve-unknown-fields": true },
     { apiVersion: "v1", kind: "Pod", metadata: { name: 5 } },
     [
-      'spec.x.metadata: Invalid value: {"name":5}: json: cannot unmarshal number into Go struct field ObjectMeta.name of type string',
+      "spec.x.metadata.name: Invalid value: 5: json: cannot unmarshal number into Go struct field spec.x.metadata.name of type string",
     ],
   ],
 ])("validates: %s", (_name, schema, value, expected) => {
