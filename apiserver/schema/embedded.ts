@@ -2,7 +2,7 @@ import type { FieldError } from "../status.ts";
 import { childPath, indexPath, invalidValue, isObject, keyPath, required } from "./field-error.ts";
 import { dns1035LabelProblem, objectMetaErrors } from "./meta-rules.ts";
 import type { Node } from "./node.ts";
-import { malformedMetadata } from "./object-meta.ts";
+import { metadataShapeError } from "./object-meta.ts";
 
 /** `apiVersion`, `kind` and `metadata` of embedded resources; the object's own are the API server's business. */
 export function checkEmbedded(value: unknown, node: Node, path = ""): FieldError[] {
@@ -52,7 +52,7 @@ function kindProblem(text: string): string | undefined {
 }
 
 function checkMetadata(metadata: unknown, path: string): FieldError[] {
-  const malformed = malformedMetadata(metadata, path);
+  const malformed = metadataShapeError(metadata, path);
   if (malformed !== undefined) return [malformed];
   return isObject(metadata) ? objectMetaErrors(metadata, path) : [];
 }

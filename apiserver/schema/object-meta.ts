@@ -1,5 +1,5 @@
 import type { FieldError } from "../status.ts";
-import { pruneShape, type Shape, shapeError } from "./shape.ts";
+import { pruneShape, type Shape, shapeError, shapeProblem } from "./shape.ts";
 
 const struct = (name: string, fields: Readonly<Record<string, Shape>>): Shape => ({ struct: name, fields });
 
@@ -47,9 +47,13 @@ export function pruneObjectMeta(parent: Record<string, unknown>, path: string, d
   pruneShape(parent["metadata"], OBJECT_META, path, dropped);
 }
 
-/**
- * Why `metadata` cannot be read as metav1.ObjectMeta, or undefined. A kube-apiserver answers 400 with the text before it
- * looks at anything else of an object.
- */
-export const malformedMetadata = (metadata: unknown, path = "metadata"): FieldError | undefined =>
+/** The first field of `metadata` that cannot be read as metav1.ObjectMeta. */
+export const metadataShapeError = (metadata: unknown, path: string): FieldError | undefined =>
   shapeError(metadata, OBJECT_META, path);
+
+/**
+ * Why an object's metadata cannot be read, or undefined. A kube-apiserver answers 400 with the text before it looks at
+ * anything else of the object.
+ */
+export const malformedMetadata = (metadata: unknown): string | undefined =>
+  shapeProblem(metadata, OBJECT_META, "metadata");

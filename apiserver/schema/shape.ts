@@ -1,4 +1,4 @@
-import { childPath, indexPath, isObject, jsonType, keyPath, required, typeInvalid } from "./field-error.ts";
+import { childPath, indexPath, isObject, jsonType, keyPath, typeInvalid } from "./field-error.ts";
 import type { FieldError } from "../status.ts";
 import { getOwn } from "./node.ts";
 
@@ -64,16 +64,32 @@ function fits(value: unknown, shape: Shape): boolean {
   return "list" in shape ? Array.isArray(value) : isObject(value);
 }
 
-/** The first place where `value` is of another shape, with what Go's JSON decoder says of it. */
+interface Misfit {
+  readonly path: string;
+  readonly value: unknown;
+  readonly detail: string;
+}
+
+/** The first place where `value` is of another shape, as a field error. */
 export function shapeError(value: unknown, shape: Shape, path: string): FieldError | undefined {
+  const misfit = findMisfit(value, shape, path);
+  return misfit === undefined ? undefined : typeInvalid(misfit.path, misfit.value, misfit.detail);
+}
+
+/** The same as a sentence, in the words of Go's JSON decoder. */
+export const shapeProblem = (value: unknown, shape: Shape, path: string): string | undefined =>
+  findMisfit(value, shape, path)?.detail;
+
+function findMisfit(value: unknown, shape: Shape, path: string): Misfit | undefined {
   if (value === null || value === undefined || shape === "json") return undefined;
-  if (!fits(value, shape)) return typeInvalid(path, value, misfitText(value, shape, path));
+  if (!fits(value, shape)) return { path, value, detail: misfitText(value, shape, path) };
   if (typeof shape === "string") return undefined;
-  if ("either" in shape) return shapeError(value, choose(value, shape.either), path);
+  if ("either" in shape) return findMisfit(value, choose(value, shape.either), path);
   for (const [at, child, childShape] of children(value, shape, path)) {
     const isNullItem = child === null && "list" in shape && shape.list !== "json";
-    const error = isNullItem ? required(at, "must not be null") : shapeError(child, childShape, at);
-    if (error !== undefined) return error;
+    if (isNullItem) return { path: at, value: null, detail: `${at} must not be null` };
+    const misfit = findMisfit(child, childShape, at);
+    if (misfit !== undefined) return misfit;
   }
   return undefined;
 }
