@@ -24,9 +24,9 @@ export interface LocalEtcdOptions {
   readonly random?: Random;
 }
 
-const RESTART = { baseMs: 100, maxMs: 5000 };
+const RESTART = { baseMs: 50, maxMs: 2000 };
 /** A run as long as this ends a series of failures. */
-const STABLE_MS = 30_000;
+const STABLE_MS = 5000;
 const READY_TIMEOUT_MS = 60_000;
 const READY_POLL_MS = 10;
 const STOP_GRACE_MS = 10_000;
