@@ -9,6 +9,7 @@ import { handle, type HandlerOptions } from "./http/handler.ts";
 import { type Listener, listen } from "./http/node-listener.ts";
 import { OpenApi } from "./openapi/openapi.ts";
 import { followPolicy } from "./policy.ts";
+import { Caches } from "./caches.ts";
 import { CrdFollower } from "./registry/crd-follower.ts";
 import { crdKind, isCrdKind } from "./registry/crd-kind.ts";
 import type { CustomResourceDefinition } from "./registry/custom-resources.ts";
@@ -55,7 +56,8 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   const follower = new CrdFollower({ storage, registry, clock, log });
   const following = await follower.start(stopping.signal);
   const policy = await followPolicy({ storage, registry, clock, log }, stopping.signal);
-  const context: VerbContext = { storage, registry, clock, random, hooks: makeHooks(follower, log) };
+  const caches = new Caches({ storage, clock, random, log });
+  const context: VerbContext = { storage, caches, registry, clock, random, hooks: makeHooks(follower, log) };
   let listener: Listener | undefined;
   const handler: HandlerOptions = {
     context,
@@ -66,7 +68,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     },
     checks: [
       { name: "ping", liveness: true, check: async () => {} },
-      { name: "etcd", liveness: false, check: async () => void (await storage.currentRevision()) },
+      { name: "etcd", liveness: false, check: async () => void (await caches.currentRevision()) },
     ],
     authenticator: options.authenticator ?? certificateAuthenticator,
     authorizer: options.authorizer ?? rbacAuthorizer(policy.index),
@@ -85,6 +87,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     async stop() {
       await listener?.close(STOP_GRACE_MS);
       stopping.abort();
+      await caches.stop();
       await Promise.all([following.done, policy.done]);
     },
   };

@@ -1,6 +1,7 @@
 import { type Clock, sleep } from "../machinery/clock.ts";
 import type { Logger } from "../machinery/log.ts";
 import { ExpiredError } from "./storage/errors.ts";
+import { listAll } from "./storage/list-all.ts";
 import type { Storage, StorageEvent, Stored } from "./storage/types.ts";
 
 export interface FollowerOptions {
@@ -15,7 +16,6 @@ export interface FollowerOptions {
 }
 
 const RETRY_MS = 1_000;
-const PAGE = 500;
 
 /**
  * Keeps something equal to what is stored under a prefix, whoever writes it. Resolves when the state now has been taken
@@ -51,19 +51,7 @@ async function follow(options: FollowerOptions, revision: number, signal: AbortS
 }
 
 async function relist({ storage, prefix, onList }: FollowerOptions): Promise<number> {
-  const items: Stored[] = [];
-  let revision: number | undefined;
-  for (;;) {
-    const after = items.at(-1)?.key;
-    const page = await storage.list(prefix, {
-      limit: PAGE,
-      ...(after === undefined ? {} : { after }),
-      ...(revision === undefined ? {} : { revision }),
-    });
-    revision ??= page.revision;
-    items.push(...page.items);
-    if (!page.more) break;
-  }
+  const { items, revision } = await listAll(storage, prefix);
   onList(items, revision);
   return revision;
 }

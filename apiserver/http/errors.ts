@@ -1,9 +1,11 @@
 import { ApiError } from "../status.ts";
 import {
+  CacheBehindError,
   CorruptValueError,
   ExpiredError,
   FutureRevisionError,
   StorageUnavailableError,
+  SlowConsumerError,
   ValueTooLargeError,
 } from "../storage/errors.ts";
 import { tooLargeRevision, tooOldRevision } from "../verbs/list-options.ts";
@@ -14,6 +16,9 @@ export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof ExpiredError) return tooOldRevision(error.requested, error.compactRevision);
   if (error instanceof FutureRevisionError) return tooLargeRevision(error.requested, 0);
+  if (error instanceof SlowConsumerError) return new ApiError("Expired", error.message, { cause: error });
+  if (error instanceof CacheBehindError)
+    return unavailable(new StorageUnavailableError(error.message, { applied: "no", cause: error }));
   if (error instanceof ValueTooLargeError)
     return new ApiError("RequestEntityTooLarge", error.message, { cause: error });
   if (error instanceof CorruptValueError) return new ApiError("InternalError", error.message, { cause: error });

@@ -19,7 +19,7 @@ export interface HttpResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | readonly string[]>>;
   /** A stream is sent chunk by chunk, each at once, at the speed of the client. */
-  readonly body: string | Buffer | AsyncIterable<string>;
+  readonly body: string | Buffer | AsyncIterable<string | Buffer>;
 }
 
 export const MAX_BODY_BYTES = 3 * 1024 * 1024;

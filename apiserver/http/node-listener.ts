@@ -160,7 +160,7 @@ async function send(outgoing: Outgoing, response: HttpResponse, gone: AbortSigna
   outgoing.end();
 }
 
-const write = (outgoing: Outgoing, chunk: string): boolean => (outgoing as ServerResponse).write(chunk);
+const write = (outgoing: Outgoing, chunk: string | Buffer): boolean => (outgoing as ServerResponse).write(chunk);
 
 function drained(outgoing: Outgoing, gone: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

@@ -1,6 +1,6 @@
 import type { KubeObject } from "../../machinery/object.ts";
 import type { Negotiated } from "../codec/media-type.ts";
-import { apiVersionOf, asPresented, type Presented } from "../objects/present.ts";
+import { apiVersionOf, type Presented } from "../objects/present.ts";
 import type { Resource } from "../registry/types.ts";
 import { ApiError } from "../status.ts";
 import type { ListReply, Reply, WatchEvent } from "../verbs/call.ts";
@@ -83,12 +83,17 @@ const partialText = ({ metadata }: KubeObject, version: string): string =>
   JSON.stringify({ kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${version}`, metadata });
 
 /** One JSON text a line; whatever goes wrong becomes the last line. */
-async function* renderWatch(events: AsyncIterable<WatchEvent>, rendering: Rendering): AsyncIterable<string> {
+async function* renderWatch(
+  batches: AsyncIterable<readonly WatchEvent[]>,
+  rendering: Rendering,
+): AsyncIterable<Buffer> {
+  let first = true;
   try {
-    let first = true;
-    for await (const event of events) {
-      yield renderEvent(event, rendering, first);
+    for await (const events of batches) {
+      const lines = events.map((event, index) => renderEvent(event, rendering, first && index === 0));
       first = false;
+      const [only] = lines;
+      yield lines.length === 1 && only !== undefined ? only : Buffer.concat(lines);
     }
   } catch (error) {
     yield errorLine(toApiError(error).toStatus());
@@ -97,30 +102,31 @@ async function* renderWatch(events: AsyncIterable<WatchEvent>, rendering: Render
 
 type ObjectEvent = Exclude<WatchEvent, { type: "ERROR" | "BOOKMARK" }>;
 
-const errorLine = (status: object): string => `{"type":"ERROR","object":${JSON.stringify(status)}}\n`;
+const eventLine = (type: string, object: string): Buffer => Buffer.from(`{"type":"${type}","object":${object}}\n`);
+const errorLine = (status: object): Buffer => eventLine("ERROR", JSON.stringify(status));
 
 /** Lines of plain JSON watches: the same for all of them, so each is made once. */
-const lines = new WeakMap<Presented, Map<string, string>>();
+const knownLines = new WeakMap<Presented, Map<string, Buffer>>();
 
-function renderEvent(event: WatchEvent, rendering: Rendering, first: boolean): string {
+function renderEvent(event: WatchEvent, rendering: Rendering, first: boolean): Buffer {
   if (event.type === "ERROR") return errorLine(event.status);
   if (event.type === "BOOKMARK") return bookmarkLine(event, rendering);
-  if (rendering.output.as?.kind === "Table") return tableEvent(event, rendering, first);
-  if (rendering.output.as !== undefined)
-    return `{"type":"${event.type}","object":${renderObject(event.object, rendering)}}\n`;
-  let known = lines.get(event.object);
-  if (known === undefined) lines.set(event.object, (known = new Map()));
+  const { as } = rendering.output;
+  if (as?.kind === "Table") return tableEvent(event, rendering, first);
+  if (as !== undefined) return eventLine(event.type, partialText(event.object.object, as.version));
+  let known = knownLines.get(event.object);
+  if (known === undefined) knownLines.set(event.object, (known = new Map()));
   let line = known.get(event.type);
-  if (line === undefined) known.set(event.type, (line = `{"type":"${event.type}","object":${event.object.text}}\n`));
+  if (line === undefined) known.set(event.type, (line = eventLine(event.type, event.object.text)));
   return line;
 }
 
-function tableEvent({ type, object: { object } }: ObjectEvent, rendering: Rendering, first: boolean): string {
+function tableEvent({ type, object: { object } }: ObjectEvent, rendering: Rendering, first: boolean): Buffer {
   const { resourceVersion = "" } = object.metadata;
-  return `{"type":"${type}","object":${tableText([object], { resourceVersion }, rendering, !first)}}\n`;
+  return eventLine(type, tableText([object], { resourceVersion }, rendering, !first));
 }
 
-function bookmarkLine(event: Extract<WatchEvent, { type: "BOOKMARK" }>, { resource, output }: Rendering): string {
+function bookmarkLine(event: Extract<WatchEvent, { type: "BOOKMARK" }>, { resource, output }: Rendering): Buffer {
   const annotations = event.initialEventsEnd ? { annotations: { "k8s.io/initial-events-end": "true" } } : {};
   const metadata = { resourceVersion: event.resourceVersion, ...annotations };
   const { as } = output;
@@ -128,5 +134,5 @@ function bookmarkLine(event: Extract<WatchEvent, { type: "BOOKMARK" }>, { resour
     as === undefined || as.kind === "Table"
       ? { kind: resource.kind, apiVersion: apiVersionOf(resource), metadata }
       : { kind: "PartialObjectMetadata", apiVersion: `${as.group}/${as.version}`, metadata };
-  return `{"type":"BOOKMARK","object":${asPresented(object).text}}\n`;
+  return eventLine("BOOKMARK", JSON.stringify(object));
 }

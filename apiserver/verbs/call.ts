@@ -1,6 +1,7 @@
 import type { Clock } from "../../machinery/clock.ts";
 import type { KubeObject } from "../../machinery/object.ts";
 import type { Random } from "../../machinery/random.ts";
+import type { Caches } from "../caches.ts";
 import type { User } from "../access/types.ts";
 import type { RequestInfo } from "../http/request-info.ts";
 import type { Presented } from "../objects/present.ts";
@@ -11,6 +12,7 @@ import type { Storage } from "../storage/types.ts";
 /** What the verbs work with; one for the whole server. */
 export interface VerbContext {
   readonly storage: Storage;
+  readonly caches: Caches;
   readonly registry: Registry;
   readonly clock: Clock;
   readonly random: Random;
@@ -68,7 +70,8 @@ export interface ListReply {
 
 export interface WatchReply {
   readonly kind: "watch";
-  readonly events: AsyncIterable<WatchEvent>;
+  /** Batches: what is there at once is written at once. */
+  readonly events: AsyncIterable<readonly WatchEvent[]>;
 }
 
 /** One event of a watch, before it is written out. */

@@ -5,13 +5,13 @@ import { readOptions } from "./body.ts";
 import type { ApiCall, ListReply, VerbContext } from "./call.ts";
 import { parseDeleteOptions } from "./delete-options.ts";
 import { deleteObject } from "./delete.ts";
-import { readPage } from "./list.ts";
+import { readAll } from "./list.ts";
 
 /** Deletes what matches now, one by one, each with the options given; answers with what was there. */
 export async function deleteCollection(context: VerbContext, call: ApiCall): Promise<ListReply> {
   const options = parseDeleteOptions(call.query, await readOptions(call));
   const selection = parseSelection(call.query, call.resource);
-  const state = await readPage(context, call, selection, { limit: 0, after: undefined, revision: undefined });
+  const state = await readAll(context, call, selection);
   const items: Presented[] = [];
   for (const { object } of state.items) {
     const { name = "", namespace = "", uid } = object.metadata;

@@ -1,126 +1,121 @@
-import type { KubeObject } from "../../machinery/object.ts";
+import type { Clock } from "../../machinery/clock.ts";
 import { collectionPrefix } from "../objects/key.ts";
-import { asPresented, present, type Presented } from "../objects/present.ts";
 import { parseSelection, type Selection } from "../objects/selection.ts";
-import type { Resource } from "../registry/types.ts";
-import { ExpiredError } from "../storage/errors.ts";
-import type { StorageEvent } from "../storage/types.ts";
+import type { ResourceCache } from "../storage/cache.ts";
+import { CacheBehindError, ExpiredError } from "../storage/errors.ts";
+import type { Subscription } from "../storage/subscription.ts";
 import type { ApiCall, VerbContext, WatchEvent, WatchReply } from "./call.ts";
-import { parseWatchOptions, tooOldRevision, type WatchOptions } from "./list-options.ts";
-import { readPage } from "./list.ts";
+import { parseWatchOptions, tooLargeRevision, tooOldRevision, type WatchOptions } from "./list-options.ts";
+import { selectAll } from "./list.ts";
+import { bookmark, toWatchEvent } from "./watch-events.ts";
+import { Inbox, WatchTimers } from "./watch-timers.ts";
 
-/** How often a watch that asked for bookmarks gets one. */
-const BOOKMARK_INTERVAL_MS = 60_000;
-/** How long before its end it gets a last one. */
-const LAST_BOOKMARK_MS = 2_000;
+/** Initial events of one batch. */
+const BATCH = 500;
 
 /** Checks the options at once, so that a wrong one is an HTTP error; what goes wrong later is an ERROR event. */
-export function watch(context: VerbContext, call: ApiCall): WatchReply {
+export async function watch(context: VerbContext, call: ApiCall): Promise<WatchReply> {
   const options = parseWatchOptions(call.query, context.random);
   const selection = parseSelection(call.query, call.resource);
-  return { kind: "watch", events: watchEvents(context, call, options, selection) };
+  if (call.resource.alwaysEmpty !== undefined) return { kind: "watch", events: watchNothing(context, call, options) };
+  const cache = await context.caches.of(call.resource);
+  if (startsWithState(options)) await catchUp(cache, options);
+  return { kind: "watch", events: watchEvents(context.clock, cache, call, options, selection) };
+}
+
+/** Without a revision, or with 0, a watch begins with what is there. */
+const startsWithState = ({ revision, sendInitialEvents }: WatchOptions): boolean =>
+  sendInitialEvents || revision === undefined || revision === 0;
+
+async function catchUp(cache: ResourceCache, { revision }: WatchOptions): Promise<void> {
+  try {
+    if (revision === undefined) await cache.fresh();
+    else if (revision > 0) await cache.waitFor(revision);
+  } catch (error) {
+    if (error instanceof CacheBehindError && revision !== undefined) throw tooLargeRevision(revision, error.revision);
+    throw error;
+  }
 }
 
 async function* watchEvents(
-  context: VerbContext,
+  clock: Clock,
+  cache: ResourceCache,
   call: ApiCall,
   options: WatchOptions,
   selection: Selection,
-): AsyncIterable<WatchEvent> {
-  const ending = new AbortController();
-  const cancel = context.clock.schedule(options.timeoutMs, () => ending.abort());
+): AsyncGenerator<readonly WatchEvent[]> {
+  const prefix = collectionPrefix(call.resource, call.info.namespace);
+  // State and subscription in one turn of the event loop: nothing can come between them.
+  const page = startsWithState(options) ? cache.list(prefix) : undefined;
+  const subscription = cache.subscribe(page?.revision ?? options.revision ?? 0, prefix);
+  const stop = (): void => subscription.close();
+  call.signal.addEventListener("abort", stop, { once: true });
   try {
-    const signal = AbortSignal.any([call.signal, ending.signal]);
-    const revision = yield* initialEvents(context, call, options, selection);
-    yield* liveEvents(context, call, options, selection, revision, signal);
+    if (call.signal.aborted) return;
+    if (page !== undefined) {
+      yield* initialEvents(selectAll(call, selection, page), page.revision, options);
+    }
+    yield* liveEvents(clock, call, options, selection, subscription);
   } catch (error) {
     if (!(error instanceof ExpiredError)) throw error;
-    yield { type: "ERROR", status: tooOldRevision(error.requested, error.compactRevision).toStatus() };
+    yield [{ type: "ERROR", status: tooOldRevision(error.requested, error.compactRevision).toStatus() }];
   } finally {
-    cancel();
-  }
-}
-
-/** The current state as ADDED events, when it is wanted; returns the revision after which to go on. */
-async function* initialEvents(
-  context: VerbContext,
-  call: ApiCall,
-  options: WatchOptions,
-  selection: Selection,
-): AsyncGenerator<WatchEvent, number> {
-  if (!options.sendInitialEvents && options.revision !== undefined && options.revision > 0) return options.revision;
-  const empty = call.resource.alwaysEmpty !== undefined;
-  const state = empty
-    ? { items: [], resourceVersion: String(await context.storage.currentRevision()) }
-    : await readPage(context, call, selection, { limit: 0, after: undefined, revision: undefined });
-  for (const object of state.items) yield { type: "ADDED", object };
-  const { resourceVersion } = state;
-  if (options.sendInitialEvents && options.bookmarks) {
-    yield { type: "BOOKMARK", resourceVersion, initialEventsEnd: true };
-  }
-  return Number(resourceVersion);
-}
-
-async function* liveEvents(
-  context: VerbContext,
-  { resource, info }: ApiCall,
-  options: WatchOptions,
-  selection: Selection,
-  afterRevision: number,
-  signal: AbortSignal,
-): AsyncIterable<WatchEvent> {
-  const source = context.storage.watch(collectionPrefix(resource, info.namespace), afterRevision, signal);
-  const stop = options.bookmarks ? askForProgress(context, source, options.timeoutMs) : () => {};
-  try {
-    for await (const event of source) {
-      const seen = event.type === "progress" ? progressEvent(event, options) : toWatchEvent(resource, event, selection);
-      if (seen !== undefined) yield seen;
-    }
-  } finally {
+    call.signal.removeEventListener("abort", stop);
     stop();
   }
 }
 
-/** Asks the store how far it is, once a minute and shortly before the end: its answers become bookmarks. */
-function askForProgress({ clock }: VerbContext, source: { requestProgress(): void }, timeoutMs: number): () => void {
-  const last = clock.schedule(Math.max(0, timeoutMs - LAST_BOOKMARK_MS), () => source.requestProgress());
-  let cancel = (): void => {};
-  const tick = (): void => {
-    cancel = clock.schedule(BOOKMARK_INTERVAL_MS, () => {
-      source.requestProgress();
-      tick();
-    });
-  };
-  tick();
-  return () => {
-    last();
-    cancel();
-  };
+function* initialEvents(
+  state: ReturnType<typeof selectAll>,
+  revision: number,
+  options: WatchOptions,
+): Generator<readonly WatchEvent[]> {
+  for (let start = 0; start < state.length; start += BATCH) {
+    yield state.slice(start, start + BATCH).map((object) => ({ type: "ADDED", object }));
+  }
+  if (options.sendInitialEvents && options.bookmarks) yield [bookmark(revision, true)];
 }
 
-function progressEvent({ revision }: { readonly revision: number }, options: WatchOptions): WatchEvent | undefined {
-  if (!options.bookmarks) return undefined;
-  return { type: "BOOKMARK", resourceVersion: String(revision), initialEventsEnd: false };
-}
-
-/** What one change looks like to a watcher with this selection: objects enter and leave it as they change. */
-export function toWatchEvent(
-  resource: Resource,
-  event: Exclude<StorageEvent, { type: "progress" }>,
+async function* liveEvents(
+  clock: Clock,
+  { resource }: ApiCall,
+  options: WatchOptions,
   selection: Selection,
-): WatchEvent | undefined {
-  const { previous, stored } = event;
-  const before = previous === undefined ? undefined : present(resource, previous);
-  const wasIn = before !== undefined && (selection.everything || selection.matches(before.object));
-  if (event.type === "delete") return wasIn ? { type: "DELETED", object: present(resource, stored) } : undefined;
-  const now = present(resource, stored);
-  const isIn = selection.everything || selection.matches(now.object);
-  if (isIn) return { type: wasIn ? "MODIFIED" : "ADDED", object: now };
-  return wasIn ? { type: "DELETED", object: atRevision(before, stored.revision) } : undefined;
+  subscription: Subscription,
+): AsyncGenerator<readonly WatchEvent[]> {
+  const timers = new WatchTimers(clock, options);
+  const inbox = new Inbox(subscription, timers);
+  try {
+    for (;;) {
+      const what = await inbox.next();
+      if (what === "end") return;
+      if (what === "bookmark") {
+        if (subscription.revision > 0) yield [bookmark(subscription.revision, false)];
+        continue;
+      }
+      const events = what.map((event) => toWatchEvent(resource, event, selection)).filter((each) => each !== undefined);
+      if (events.length > 0) yield events;
+    }
+  } finally {
+    timers.stop();
+    subscription.close();
+  }
 }
 
-/** The last state that matched, with the revision of the change that ended it. */
-function atRevision({ object }: Presented, revision: number): Presented {
-  const left: KubeObject = { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } };
-  return asPresented(left);
+/** A watch of a kind that never has objects: lasts as long as any other. */
+async function* watchNothing(
+  { clock, caches }: VerbContext,
+  { signal }: ApiCall,
+  options: WatchOptions,
+): AsyncGenerator<readonly WatchEvent[]> {
+  if (options.sendInitialEvents && options.bookmarks) yield [bookmark(await caches.currentRevision(), true)];
+  await new Promise<void>((resolve) => {
+    const cancel = clock.schedule(options.timeoutMs, resolve);
+    const gone = (): void => {
+      cancel();
+      resolve();
+    };
+    if (signal.aborted) gone();
+    else signal.addEventListener("abort", gone, { once: true });
+  });
 }

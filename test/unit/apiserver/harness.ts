@@ -16,7 +16,7 @@ export interface Harness {
     body?: unknown,
     headers?: Record<string, string>,
   ) => Promise<Answer<T>>;
-  readonly stream: (target: string, signal?: AbortSignal) => Promise<AsyncIterable<string>>;
+  readonly stream: (target: string, signal?: AbortSignal) => Promise<AsyncIterable<string | Buffer>>;
 }
 
 export interface Answer<T> {
@@ -135,6 +135,6 @@ async function wholeText(body: HttpResponse["body"]): Promise<string> {
   if (typeof body === "string") return body;
   if (Buffer.isBuffer(body)) return body.toString();
   let text = "";
-  for await (const chunk of body) text += chunk;
+  for await (const chunk of body) text += chunk.toString();
   return text;
 }
