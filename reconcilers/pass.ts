@@ -14,7 +14,7 @@ export type ConditionFact = Omit<ConditionInput, "observedGeneration">;
 export interface Report<T extends Reconciled> {
   /** Own status fields without conditions. */
   readonly fields?: Omit<NonNullable<T["status"]>, "conditions" | "observedGeneration">;
-  /** Ready among them, always. */
+  /** All that the writer owns; the summary among them, always. */
   readonly conditions: readonly ConditionFact[];
   readonly next?: Result;
 }
@@ -43,21 +43,23 @@ export function waiting<T extends Reconciled>(
 }
 
 /**
- * Runs one pass and writes the status once, whatever came of it. An error of ours becomes `Ready=False` with its
- * reason and goes on to the loop, which knows when to try again.
+ * Runs one pass and writes the status once, whatever came of it. An error of ours becomes `False` of the writer's
+ * `summary` condition with its reason, and goes on to the loop, which knows when to try again.
  */
 export async function runPass<T extends Reconciled>(
   context: ReconcileContext,
   access: ObjectAccess<T>,
   object: T,
   work: () => Promise<Report<T>>,
+  summary: "Ready" | "Bound" = "Ready",
 ): Promise<Result> {
   let report: Report<T>;
   try {
     report = await work();
   } catch (error) {
     if (!(error instanceof OperatorError) || context.signal.aborted) throw error;
-    const failed = { conditions: [ready("False", error.reason, error.message)], fields: withoutConditions(object) };
+    const fact = { ...ready("False", error.reason, error.message), type: summary };
+    const failed = { conditions: [fact], fields: withoutConditions(object) };
     await access.writeStatus(object, statusOf(object, failed, context.now()));
     throw error;
   }
@@ -79,7 +81,8 @@ function statusOf<T extends Reconciled>(object: T, report: Report<T>, now: Date)
     (list, fact) => setCondition(list, { ...fact, observedGeneration }, now),
     mine,
   );
-  return { ...report.fields, observedGeneration, conditions };
+  // Only the owner of Ready says which generation was acted on.
+  return { ...report.fields, conditions, ...(own.has("Ready") ? { observedGeneration } : {}) };
 }
 
 /**

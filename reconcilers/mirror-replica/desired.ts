@@ -33,9 +33,8 @@ export function desiredReplica(replica: MirrorReplica, around: ReplicaSurroundin
 }
 
 function firstGeneration({ spec }: MirrorReplica): DesiredReplica["firstGeneration"] {
-  if (spec.firstGeneration === "Source") return "full-sync";
-  // Both sides read as zeros: one of them, always the same, declares it.
-  return spec.firstGeneration === "Skip" && spec.hostName < spec.peerHostName ? "skip-sync" : "none";
+  if (spec.firstGeneration === undefined || spec.role !== "Primary") return "none";
+  return spec.firstGeneration === "Skip" ? "skip-sync" : "full-sync";
 }
 
 function resourceConfig(replica: MirrorReplica, around: ReplicaSurroundings): ResourceConfig {

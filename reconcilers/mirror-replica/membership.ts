@@ -35,7 +35,9 @@ export function neededDecision(view: MembershipView): NeededDecision | undefined
 
 function first(view: MembershipView): NeededDecision | undefined {
   const { observed, mirror, me } = view;
-  if (!view.beginsFirstGeneration || !ownUpToDate(observed) || observed.currentUUID === undefined) return undefined;
+  // Connected: after a lost record, a copy that fell behind long ago must not declare itself the first.
+  if (!view.beginsFirstGeneration || !ownUpToDate(observed) || !connected(observed)) return undefined;
+  if (observed.currentUUID === undefined) return undefined;
   return {
     why: `record ${me} as the first member`,
     decision: decisions.registerFirst(mirror, me, observed.currentUUID),

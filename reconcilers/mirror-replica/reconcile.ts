@@ -101,8 +101,9 @@ const changed = (replica: MirrorReplica, fields: Report<MirrorReplica>["fields"]
   next: requeueAfter(0, "see what was changed"),
 });
 
+/** The side that is to be primary begins: only a primary can take the other side in. */
 const beginsFirstGeneration = ({ spec }: MirrorReplica): boolean =>
-  spec.firstGeneration === "Source" || (spec.firstGeneration === "Skip" && spec.hostName < spec.peerHostName);
+  spec.firstGeneration !== undefined && spec.role === "Primary";
 
 /** Everything the spec refers to; a report of what is missing otherwise. */
 async function surroundings(deps: MirrorReplicaDeps, replica: MirrorReplica) {

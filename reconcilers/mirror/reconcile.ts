@@ -1,0 +1,177 @@
+import { API_VERSION, CLEANUP_FINALIZER } from "../../crds/constants.ts";
+import type { Mirror, MirrorReplicaSource } from "../../crds/generated/mirror.ts";
+import type { MirrorReplica } from "../../crds/generated/mirror-replica.ts";
+import type { Volume } from "../../crds/generated/volume.ts";
+import { onDiskName, onDiskNameProblem } from "../../crds/on-disk-name.ts";
+import { internalMetadataBytes } from "../../executors/drbd/metadata-size.ts";
+import { TerminalError } from "../../machinery/errors.ts";
+import { formatBytes, parseBytes } from "../../machinery/quantity.ts";
+import { done, type Reconcile, requeueAfter } from "../../machinery/result.ts";
+import { pairName } from "../host-pair/arbiter.ts";
+import { ready, type Report, runPass, waiting } from "../pass.ts";
+import { allocateNumber } from "./allocate.ts";
+import { backingVolume, childName, replicaOf } from "./children.ts";
+import { type MirrorDeps, replicasOf } from "./deps.ts";
+import { finalizeMirror } from "./finalize.ts";
+import { placeMirror } from "./placement.ts";
+import { mirrorConditions, mirrorFields, nextFirstGeneration } from "./status.ts";
+
+/** Aggregated facts need no more than this to be fresh; every change of a replica wakes the pass anyway. */
+const LOOK_AGAIN_MS = 30_000;
+
+/** Makes the two sides of a Mirror and puts its status together from what they report. */
+export function mirrorReconciler(deps: MirrorDeps): Reconcile {
+  return async (context, request) => {
+    const mirror = deps.mirrors.get(request);
+    if (mirror === undefined) return done;
+    if (mirror.metadata.deletionTimestamp !== undefined) return finalizeMirror(deps, context, mirror);
+    if (!mirror.metadata.finalizers?.includes(CLEANUP_FINALIZER)) {
+      await deps.mirrors.addFinalizer(mirror, CLEANUP_FINALIZER);
+      return done;
+    }
+    return runPass(context, deps.mirrors, mirror, () => onePass(deps, mirror));
+  };
+}
+
+async function onePass(deps: MirrorDeps, mirror: Mirror): Promise<Report<Mirror>> {
+  const problem = onDiskNameProblem(onDiskName(mirror.metadata.namespace, mirror.metadata.name));
+  if (problem !== undefined) throw new TerminalError("NameInvalid", problem);
+  const replicas = replicasOf(deps, mirror);
+  const placement = placeMirror(mirror, {
+    hosts: deps.hosts.list(),
+    volumeGroups: deps.volumeGroups.list(),
+    replicas,
+    volumeGroupOf: ({ spec, metadata }) =>
+      deps.volumes.get({ namespace: metadata.namespace, name: spec.backing.volumeRef?.name ?? "" })?.spec.volumeGroupRef
+        .name,
+  });
+  if (placement.kind === "unplaced") return waiting(placement.reason, placement.message, keptFields(mirror));
+  const { sides } = placement;
+  const stranger = strangeReplica(replicas, sides);
+  if (stranger !== undefined)
+    return waiting(
+      "ReplicaElsewhere",
+      `spec.replicas: ${stranger} still holds a copy; a copy moves by deleting its MirrorReplica first`,
+      keptFields(mirror),
+    );
+  const primary = wantedPrimary(mirror, sides);
+  const pair = pairName(sides[0].hostName, sides[1].hostName);
+  const record = deps.pairs.get({ namespace: "", name: pair });
+  const entry = record?.status?.mirrors.find(({ uid }) => uid === mirror.metadata.uid);
+  const firstGeneration = nextFirstGeneration(mirror, primary, replicas, entry);
+  const fields = mirrorFields(firstGeneration, replicas, entry);
+  // What was planned stands in the store before anything is made of it.
+  if (mirror.status?.firstGeneration === undefined)
+    return {
+      fields,
+      conditions: [ready("False", "Planned", "its two sides are about to be made")],
+      next: requeueAfter(0, "make its sides"),
+    };
+  if (record === undefined) await makePair(deps, pair, sides);
+  await makeVolumes(deps, mirror, sides);
+  const sizeBytes = usableBytes(deps, mirror, sides);
+  if (sizeBytes === undefined) return waiting("VolumesNotReady", volumesMessage(deps, mirror, sides), fields);
+  const shrink = shrinkProblem(mirror, replicas);
+  if (shrink !== undefined)
+    return {
+      fields,
+      conditions: [ready("False", "ShrinkRefused", shrink), ...mirrorConditions(primary, replicas, entry).slice(1)],
+    };
+  const shared = {
+    minor: await allocateNumber("drbd-minor", mirror, deps.allocations),
+    port: await allocateNumber("drbd-port", mirror, deps.allocations),
+    primary,
+    firstGeneration: firstGeneration.state !== "GenerationSet",
+    sizeBytes,
+    connect: true,
+    takeover: undefined,
+  };
+  await makeReplicas(deps, mirror, sides, shared);
+  return {
+    fields,
+    conditions: mirrorConditions(primary, replicas, entry),
+    next: requeueAfter(LOOK_AGAIN_MS, "put the status together again"),
+  };
+}
+
+function keptFields(mirror: Mirror): NonNullable<Report<Mirror>["fields"]> {
+  const { conditions: _, observedGeneration: __, ...fields } = mirror.status ?? {};
+  return fields;
+}
+
+const strangeReplica = (
+  replicas: readonly MirrorReplica[],
+  sides: readonly MirrorReplicaSource[],
+): string | undefined =>
+  replicas.find(({ spec }) => !sides.some(({ hostName }) => hostName === spec.hostName))?.spec.hostName;
+
+/** What the administrator asks for, else where it is, else the first side. */
+function wantedPrimary(mirror: Mirror, sides: readonly [MirrorReplicaSource, MirrorReplicaSource]): string {
+  const asked = mirror.spec.primary?.hostName;
+  if (asked !== undefined) {
+    if (sides.some(({ hostName }) => hostName === asked)) return asked;
+    throw new TerminalError(
+      "PrimaryInvalid",
+      `spec.primary.hostName: ${asked} has no copy; it can be ${sides[0].hostName} or ${sides[1].hostName}`,
+    );
+  }
+  const present = mirror.status?.primary ?? mirror.status?.firstGeneration?.hostName;
+  return sides.find(({ hostName }) => hostName === present)?.hostName ?? sides[0].hostName;
+}
+
+async function makePair(deps: MirrorDeps, name: string, sides: readonly MirrorReplicaSource[]): Promise<void> {
+  const hosts = sides.map(({ hostName }) => hostName).toSorted();
+  await deps.pairs.create({ apiVersion: API_VERSION, kind: "HostPair", metadata: { name }, spec: { hosts } });
+}
+
+async function makeVolumes(deps: MirrorDeps, mirror: Mirror, sides: readonly MirrorReplicaSource[]): Promise<void> {
+  for (const side of sides)
+    if (side.volumeGroupRef !== undefined)
+      await deps.volumes.apply(backingVolume(mirror, side, side.volumeGroupRef.name));
+}
+
+/** The size that DRBD may use on both sides; `undefined`: a Volume has no device yet. */
+function usableBytes(deps: MirrorDeps, mirror: Mirror, sides: readonly MirrorReplicaSource[]): number | undefined {
+  let usable = parseBytes(String(mirror.spec.size));
+  for (const side of sides) {
+    if (side.volumeGroupRef === undefined) continue;
+    const { status } = volumeOf(deps, mirror, side) ?? {};
+    if (status?.devicePath === undefined || status.capacity === undefined) return undefined;
+    const capacity = parseBytes(status.capacity);
+    usable = Math.min(usable, capacity - internalMetadataBytes(capacity));
+  }
+  return usable;
+}
+
+const volumeOf = (deps: MirrorDeps, mirror: Mirror, side: MirrorReplicaSource): Volume | undefined =>
+  deps.volumes.get({ namespace: mirror.metadata.namespace, name: childName(mirror, side.hostName) });
+
+function volumesMessage(deps: MirrorDeps, mirror: Mirror, sides: readonly MirrorReplicaSource[]): string {
+  const problems = sides.flatMap((side) => {
+    if (side.volumeGroupRef === undefined) return [];
+    const volume = volumeOf(deps, mirror, side);
+    if (volume?.status?.devicePath !== undefined) return [];
+    const failed = volume?.status?.conditions?.find(({ status }) => status !== "True");
+    return [`${childName(mirror, side.hostName)}: ${failed?.message ?? "its host has not reported yet"}`];
+  });
+  return `waits for its volumes: ${problems.join("; ")}`;
+}
+
+function shrinkProblem(mirror: Mirror, replicas: readonly MirrorReplica[]): string | undefined {
+  const asked = parseBytes(String(mirror.spec.size));
+  const largest = Math.max(0, ...replicas.map(({ spec }) => parseBytes(String(spec.size))));
+  if (asked >= largest) return undefined;
+  return `spec.size: ${mirror.spec.size} is less than the ${formatBytes(largest)} it has; a mirror is never made smaller, set at least that`;
+}
+
+async function makeReplicas(
+  deps: MirrorDeps,
+  mirror: Mirror,
+  sides: readonly [MirrorReplicaSource, MirrorReplicaSource],
+  shared: Parameters<typeof replicaOf>[3],
+): Promise<void> {
+  const [a, b] = sides.map(({ hostName }) => deps.hosts.get({ namespace: "", name: hostName }));
+  if (a === undefined || b === undefined) throw new TerminalError("HostUnknown", "a Host of this mirror is gone");
+  await deps.replicas.apply(replicaOf(mirror, sides[0], { own: a, peer: b }, shared));
+  await deps.replicas.apply(replicaOf(mirror, sides[1], { own: b, peer: a }, shared));
+}

@@ -1,0 +1,130 @@
+import type { HostPairMirror } from "../../crds/generated/host-pair.ts";
+import type { FirstGeneration, Mirror, MirrorReplicaState, MirrorStatus } from "../../crds/generated/mirror.ts";
+import type { MirrorReplica } from "../../crds/generated/mirror-replica.ts";
+import { findCondition, isConditionTrue } from "../../machinery/conditions.ts";
+import { type ConditionFact, ready } from "../pass.ts";
+
+type Fields = Omit<MirrorStatus, "conditions" | "observedGeneration">;
+
+/** What the mirror is, put together from its two sides and its entry in the pair's record. */
+export function mirrorFields(
+  firstGeneration: FirstGeneration,
+  replicas: readonly MirrorReplica[],
+  entry: HostPairMirror | undefined,
+): Fields {
+  const primary = replicas.find(({ status }) => status?.role === "Primary");
+  return {
+    firstGeneration,
+    replicas: replicas.map(replicaState),
+    ...(entry === undefined ? {} : { members: entry.members }),
+    ...(primary === undefined ? {} : { primary: primary.spec.hostName }),
+    ...(primary?.status?.devicePath === undefined ? {} : { devicePath: primary.status.devicePath }),
+    ...(primary?.status?.capacity === undefined ? {} : { capacity: primary.status.capacity }),
+  };
+}
+
+function replicaState({ spec, status }: MirrorReplica): MirrorReplicaState {
+  const { role, diskState, connectionState, peerRole, peerDiskState, currentUUID, suspended, outOfSyncBytes, resync } =
+    status ?? {};
+  return Object.fromEntries(
+    Object.entries({
+      hostName: spec.hostName,
+      role,
+      diskState,
+      connectionState,
+      peerRole,
+      peerDiskState,
+      currentUUID,
+      suspended,
+      outOfSyncBytes,
+      resync,
+    }).filter(([, value]) => value !== undefined),
+  ) as unknown as MirrorReplicaState;
+}
+
+/** How far the first generation has come, from what the agents reported; it never goes back. */
+export function nextFirstGeneration(
+  mirror: Mirror,
+  source: string,
+  replicas: readonly MirrorReplica[],
+  entry: HostPairMirror | undefined,
+): FirstGeneration {
+  const was = mirror.status?.firstGeneration;
+  if (was?.state === "GenerationSet") return was;
+  const hostName = was?.hostName ?? source;
+  if (entry !== undefined)
+    return { state: "GenerationSet", hostName, ...(entry.dataUUID === undefined ? {} : { uuid: entry.dataUUID }) };
+  const made = (host: (name: string) => boolean) =>
+    replicas.some(({ spec, status }) => host(spec.hostName) && status?.metadataMade === true);
+  if (made((name) => name === hostName) && made((name) => name !== hostName))
+    return { state: "BothMetadataMade", hostName };
+  if (made((name) => name === hostName) || was?.state === "SourceMetadataMade")
+    return { state: was?.state === "BothMetadataMade" ? was.state : "SourceMetadataMade", hostName };
+  return { state: was?.state ?? "Planned", hostName };
+}
+
+export function mirrorConditions(
+  wantedPrimary: string,
+  replicas: readonly MirrorReplica[],
+  entry: HostPairMirror | undefined,
+): readonly ConditionFact[] {
+  const whole = replicas.length === 2 && replicas.every(({ status }) => status?.diskState === "UpToDate");
+  const connected = replicas.every(({ status }) => isConditionTrue(status?.conditions, "Connected"));
+  const inSync = whole && connected && entry?.members.length === 2;
+  const copies = entry?.members.length ?? 0;
+  return [
+    readiness(wantedPrimary, replicas),
+    inSync
+      ? { type: "InSync", status: "True", reason: "InSync", message: "both copies are up to date" }
+      : { type: "InSync", status: "False", reason: "NotInSync", message: progressMessage(replicas) },
+    copies === 1
+      ? {
+          type: "Degraded",
+          status: "True",
+          reason: "OneCopy",
+          message: `only ${entry?.members[0]} holds every acknowledged write: losing it loses the device`,
+        }
+      : { type: "Degraded", status: "False", reason: "Redundant", message: "no copy is missing" },
+    splitBrain(replicas),
+  ];
+}
+
+function readiness(wantedPrimary: string, replicas: readonly MirrorReplica[]): ConditionFact {
+  const primary = replicas.find(({ status }) => status?.role === "Primary");
+  if (primary?.spec.hostName === wantedPrimary && primary.status?.suspended !== true)
+    return ready("True", "Usable", `usable on ${wantedPrimary} as ${primary.status?.devicePath}`);
+  const side = primary ?? replicas.find(({ spec }) => spec.hostName === wantedPrimary) ?? replicas[0];
+  const fact = findCondition(side?.status?.conditions, "Ready");
+  if (side === undefined || fact === undefined)
+    return ready("False", "Progressing", `${wantedPrimary} has not reported yet`);
+  if (fact.status === "True") return ready("False", "MovingPrimary", `the primary role moves to ${wantedPrimary}`);
+  return ready("False", fact.reason, `${side.spec.hostName}: ${fact.message}`);
+}
+
+function progressMessage(replicas: readonly MirrorReplica[]): string {
+  const syncing = replicas.find(({ status }) => status?.resync !== undefined);
+  if (syncing?.status?.resync?.percent !== undefined) {
+    const { percent, finishTime } = syncing.status.resync;
+    return `resynchronising: ${percent} % done${finishTime === undefined ? "" : `, finished about ${finishTime}`}`;
+  }
+  const states = replicas.map(({ spec, status }) => `${spec.hostName} ${status?.diskState ?? "not reported"}`);
+  return states.length === 0 ? "no side has been made yet" : states.join(", ");
+}
+
+/** Both sides up to date, told to connect, and standing alone: DRBD found that both were written. */
+function splitBrain(replicas: readonly MirrorReplica[]): ConditionFact {
+  const apart =
+    replicas.length === 2 &&
+    replicas.every(
+      ({ spec, status }) => spec.connect && status?.connectionState === "StandAlone" && status.diskState === "UpToDate",
+    );
+  const [a, b] = replicas.map(({ spec }) => spec.hostName);
+  return apart
+    ? {
+        type: "SplitBrain",
+        status: "True",
+        reason: "BothWritten",
+        message: `${a} and ${b} hold different data; set spec.splitBrain.victim to the one whose changes are to be given up`,
+      }
+    : { type: "SplitBrain", status: "False", reason: "OneHistory", message: "the two sides share one history" };
+}
