@@ -2,14 +2,8 @@ import type { Clock } from "../machinery/clock.ts";
 import { deadline } from "../machinery/deadline.ts";
 import type { JsonObject } from "../machinery/object.ts";
 import { ConnectionError, isExpired, ProtocolError, statusError } from "./errors.ts";
-import {
-  type ApiObject,
-  apiVersion,
-  type ObjectKey,
-  type ResourceId,
-  type ResourceType,
-  resourcePath,
-} from "./resource-type.ts";
+import { type ApiObject, apiVersion, type ObjectKey, resourcePath } from "./api-object.ts";
+import type { ResourceType } from "../machinery/resource-type.ts";
 import type { HttpRequest, HttpResponse, Transport } from "./transport.ts";
 import { type WatchEvent, watchEvents } from "./watch-stream.ts";
 
@@ -264,13 +258,13 @@ interface ListPage<T> {
   readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string };
 }
 
-function pathOf(type: ResourceId, object: ApiObject, subresource?: string): string {
+function pathOf(type: ResourceType, object: ApiObject, subresource?: string): string {
   const { namespace, name } = object.metadata;
   if (!name) throw new TypeError(`${type.kind}: metadata.name is missing`);
   return resourcePath(type, { namespace, name, ...(subresource === undefined ? {} : { subresource }) });
 }
 
-function withType<T extends ApiObject>(type: ResourceId, object: T): T {
+function withType<T extends ApiObject>(type: ResourceType, object: T): T {
   return { ...object, apiVersion: apiVersion(type), kind: type.kind };
 }
 

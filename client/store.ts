@@ -1,5 +1,5 @@
 import type { DeepReadonly } from "../machinery/object.ts";
-import { type ApiObject, objectKey } from "./resource-type.ts";
+import { type ApiObject, objectKey } from "./api-object.ts";
 
 /** What happened to one object. Another uid under the same name comes as `deleted` and then `added`. */
 export type Change<T> =

@@ -1,6 +1,6 @@
 import type { JsonObject } from "../machinery/object.ts";
 import { ProtocolError, statusError } from "./errors.ts";
-import type { ApiObject } from "./resource-type.ts";
+import type { ApiObject } from "./api-object.ts";
 
 /** One event of a watch. The object of a BOOKMARK holds nothing but its kind and `metadata.resourceVersion`. */
 export interface WatchEvent<T extends ApiObject> {

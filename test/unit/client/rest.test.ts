@@ -5,7 +5,8 @@ import { ApiStatusError, ConnectionError, isConflict, ProtocolError } from "../.
 import { httpsTransport } from "../../../client/https-transport.ts";
 import { loadKubeconfig } from "../../../client/kubeconfig/client-node.ts";
 import { KubeconfigError, loadKubeconfigFile } from "../../../client/kubeconfig/file.ts";
-import type { ApiObject, ResourceType } from "../../../client/resource-type.ts";
+import type { ApiObject } from "../../../client/api-object.ts";
+import type { ResourceType } from "../../../machinery/resource-type.ts";
 import { RestClient } from "../../../client/rest.ts";
 import type { Connection } from "../../../client/transport.ts";
 import { systemClock } from "../../../machinery/clock.ts";

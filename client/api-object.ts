@@ -1,28 +1,19 @@
 import type { ObjectMeta } from "../machinery/object.ts";
+import type { ResourceType } from "../machinery/resource-type.ts";
 
 /** What the client needs to know of an object; generated types have more. */
 export interface ApiObject {
-  apiVersion?: string;
-  kind?: string;
-  metadata: ObjectMeta;
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly metadata: ReadonlyMeta;
 }
 
-/** A resource of the API. */
-export interface ResourceId {
-  /** "" is the core group. */
-  readonly group: string;
-  readonly version: string;
-  readonly kind: string;
-  /** The name in URLs: plural, lower case. */
-  readonly plural: string;
-  readonly namespaced: boolean;
-}
-
-/** A resource together with the TypeScript type of its objects. */
-export interface ResourceType<T extends ApiObject> extends ResourceId {
-  /** Never set: ties `T` to the value. */
-  readonly object?: T;
-}
+/** metav1.ObjectMeta as it may come from a cache: lists that nobody changes. */
+type ReadonlyMeta = {
+  readonly [Field in keyof ObjectMeta]: NonNullable<ObjectMeta[Field]> extends (infer Item)[]
+    ? readonly Item[]
+    : ObjectMeta[Field];
+};
 
 /** Which object: `namespace` is absent (or "") in cluster scope. */
 export interface ObjectKey {
@@ -30,18 +21,18 @@ export interface ObjectKey {
   readonly name: string;
 }
 
-export function apiVersion(type: Pick<ResourceId, "group" | "version">): string {
+export function apiVersion(type: Pick<ResourceType, "group" | "version">): string {
   return type.group === "" ? type.version : `${type.group}/${type.version}`;
 }
 
 /** `widgets.example.com`, or `configmaps` for the core group: how a resource is named to people. */
-export function resourceName(type: Pick<ResourceId, "group" | "plural">): string {
+export function resourceName(type: Pick<ResourceType, "group" | "plural">): string {
   return type.group === "" ? type.plural : `${type.plural}.${type.group}`;
 }
 
 /** URL path of a collection (all namespaces when none is given), an object or a subresource. */
 export function resourcePath(
-  type: ResourceId,
+  type: ResourceType,
   where: { readonly namespace?: string | undefined; readonly name?: string; readonly subresource?: string },
 ): string {
   const root = type.group === "" ? ["api", type.version] : ["apis", type.group, type.version];

@@ -1,0 +1,49 @@
+import type { Reflector } from "../client/reflector.ts";
+import type { ApiObject } from "../client/api-object.ts";
+import type { ResourceType } from "../machinery/resource-type.ts";
+import type { Selection } from "../client/rest.ts";
+import type { DeepReadonly } from "../machinery/object.ts";
+import type { Request } from "../machinery/result.ts";
+
+/** Where reflectors come from: one for each resource and selection, shared by all who ask. */
+export interface Reflectors {
+  reflector<T extends ApiObject>(type: ResourceType<T>, selection?: Selection): Reflector<T>;
+}
+
+/** Wires something that changes to the requests of one controller. */
+export type Source = (reflectors: Reflectors, enqueue: (request: Request) => void) => void;
+
+/** Which requests follow from a change of this object. */
+export type RequestMap<T> = (object: DeepReadonly<T>) => readonly Request[];
+
+export function requestFor(object: unknown): Request {
+  const { namespace = "", name = "" } = (object as ApiObject).metadata;
+  return { namespace, name };
+}
+
+/**
+ * Changes of objects. Without a map, of the controller's own kind; with one, of others that it depends on. For an update
+ * both states are mapped, so that a reference that moves wakes the old target too.
+ */
+export function objects<T extends ApiObject>(
+  type: ResourceType<T>,
+  map: RequestMap<T> = (object) => [requestFor(object)],
+  selection?: Selection,
+): Source {
+  return (reflectors, enqueue) => {
+    reflectors.reflector(type, selection).onChange((change) => {
+      const states = change.kind === "updated" ? [change.old, change.object] : [change.object];
+      for (const state of states) for (const request of map(state)) enqueue(request);
+    });
+  };
+}
+
+/** The owners of one kind, as `metadata.ownerReferences` name them. */
+export function ownersOf<T extends ApiObject>(owner: { readonly kind: string; readonly group: string }): RequestMap<T> {
+  return (object) => {
+    const { namespace = "", ownerReferences = [] } = (object as ApiObject).metadata;
+    return ownerReferences
+      .filter(({ kind, apiVersion }) => kind === owner.kind && apiVersion.split("/")[0] === owner.group)
+      .map(({ name }) => ({ namespace, name }));
+  };
+}

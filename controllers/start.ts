@@ -1,0 +1,111 @@
+import { isAlreadyExists } from "../client/errors.ts";
+import type { ApiObject } from "../client/api-object.ts";
+import { RestClient } from "../client/rest.ts";
+import type { Transport } from "../client/transport.ts";
+import { SYSTEM_NAMESPACE } from "../crds/constants.ts";
+import { backoffMs } from "../machinery/backoff.ts";
+import { type Clock, sleep } from "../machinery/clock.ts";
+import type { Logger } from "../machinery/log.ts";
+import { type Random, uuid } from "../machinery/random.ts";
+import type { ResourceType } from "../machinery/resource-type.ts";
+import { ApiContinuity } from "./api-continuity.ts";
+import { ApiEventRecorder } from "./events.ts";
+import { addHostController } from "./host.ts";
+import { fencedTransport, LeaderElector, type LeaderElectionOptions, type Term } from "./leader-election.ts";
+import { Manager, type ReflectorHealth } from "./manager.ts";
+
+export interface ControllersOptions {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** This machine or pod: part of the identity in the leader's Lease. */
+  readonly instance: string;
+  readonly election?: Pick<LeaderElectionOptions, "leaseMs" | "renewDeadlineMs" | "retryMs">;
+}
+
+export interface RunningControllers {
+  readonly isLeading: () => boolean;
+  /** Who leads, as last seen. */
+  readonly leader: () => string | undefined;
+  /** What the caches of a leader see; empty while another leads. */
+  readonly health: () => readonly ReflectorHealth[];
+  /** Ends the running passes, then gives the leader's Lease back. */
+  readonly stop: () => Promise<void>;
+}
+
+const NAMESPACES: ResourceType<ApiObject> = {
+  group: "",
+  version: "v1",
+  kind: "Namespace",
+  plural: "namespaces",
+  namespaced: false,
+};
+const LEASE_NAME = "ferrite-controllers";
+/** Longer than the time between two renewals of our Lease, shorter than what agents can bridge. */
+const MAX_WRITE_GAP_MS = 2500;
+const RETRY = { baseMs: 200, maxMs: 5000 };
+
+/**
+ * Runs all controllers while this process leads. Each term has its own caches and controllers, and its writes are
+ * fenced: see `fencedTransport`. Returns at once; the API may be down for as long as it likes.
+ */
+export function startControllers(options: ControllersOptions): RunningControllers {
+  const { transport, clock, random, log, instance } = options;
+  const stopping = new AbortController();
+  const client = new RestClient({ transport, clock, userAgent: "ferrite-controllers" });
+  const elector = new LeaderElector({
+    ...options.election,
+    client,
+    clock,
+    random,
+    log,
+    namespace: SYSTEM_NAMESPACE,
+    name: LEASE_NAME,
+    identity: `${instance}_${uuid(random)}`,
+  });
+  const continuity = new ApiContinuity(clock, MAX_WRITE_GAP_MS);
+  elector.onRenewal((sentMs, endedMs) => continuity.proved(sentMs, endedMs));
+  let current: { readonly term: Term; readonly manager: Manager } | undefined;
+  const lead = async (term: Term): Promise<void> => {
+    const manager = makeManager(options, term, continuity);
+    current = { term, manager };
+    await manager.run(term.signal);
+    current = undefined;
+  };
+  const ended = ensureNamespace(client, options, stopping.signal).then(() => elector.run(lead, stopping.signal));
+  return {
+    isLeading: () => current?.term.isLeading() ?? false,
+    leader: () => elector.leader,
+    health: () => current?.manager.health() ?? [],
+    async stop() {
+      stopping.abort(new Error("the controllers stop"));
+      await ended;
+    },
+  };
+}
+
+function makeManager(options: ControllersOptions, term: Term, continuity: ApiContinuity): Manager {
+  const { clock, random, log, instance } = options;
+  const transport = fencedTransport(options.transport, term.isLeading);
+  const client = new RestClient({ transport, clock, userAgent: "ferrite-controllers" });
+  const manager = new Manager({ client, clock, random, log });
+  const events = new ApiEventRecorder({ client, clock, random, log, component: "ferrite-controllers", instance });
+  addHostController(manager, { client, clock, events, continuity });
+  return manager;
+}
+
+/** The leader's Lease needs its namespace; installing Ferrite on a cluster makes it too. */
+async function ensureNamespace(client: RestClient, options: ControllersOptions, signal: AbortSignal): Promise<void> {
+  const { clock, random, log } = options;
+  for (let failures = 1; !signal.aborted; failures += 1) {
+    try {
+      await client.create(NAMESPACES, { metadata: { name: SYSTEM_NAMESPACE } }, signal);
+      return;
+    } catch (err) {
+      if (isAlreadyExists(err)) return;
+      if (!signal.aborted) log.warn({ err, namespace: SYSTEM_NAMESPACE }, "could not make the namespace");
+    }
+    await sleep(clock, backoffMs(RETRY, failures, random), signal).catch(() => undefined); // only the signal rejects
+  }
+}

@@ -1,0 +1,119 @@
+import { type ApiServer, startServer } from "../../apiserver/server.ts";
+import { MemoryStorage } from "../../apiserver/storage/memory.ts";
+import type { Storage } from "../../apiserver/storage/types.ts";
+import { ConnectionError } from "../../client/errors.ts";
+import { RestClient } from "../../client/rest.ts";
+import type { Transport } from "../../client/transport.ts";
+import type { Clock } from "../../machinery/clock.ts";
+import { VirtualClock } from "../../machinery/virtual-clock.ts";
+
+/** The real API server on a virtual clock, and links to it that can be cut: no sockets, no real time. */
+export interface World {
+  readonly clock: VirtualClock;
+  readonly storage: Storage;
+  readonly server: ApiServer;
+  readonly link: () => Link;
+  readonly client: (link?: Link, clock?: Clock) => RestClient;
+}
+
+/** One client's way to the server. */
+export interface Link {
+  readonly transport: Transport;
+  /** Running requests and new ones fail at once: a refused connection. */
+  cut: () => void;
+  /** Requests get no answer, watches stand still, nobody is told: a dropped cable. */
+  hang: () => void;
+  mend: () => void;
+}
+
+export async function startWorld(): Promise<World> {
+  const clock = new VirtualClock();
+  const storage = new MemoryStorage(clock);
+  const server = await startServer({ storage, clock });
+  const newLink = () => makeLink(server);
+  return {
+    clock,
+    storage,
+    server,
+    link: newLink,
+    client: (link = newLink(), own = clock) => new RestClient({ transport: link.transport, clock: own }),
+  };
+}
+
+const ADMIN = { commonName: "admin", organizations: ["system:masters"] };
+
+function makeLink(server: ApiServer): Link {
+  let state: "up" | "cut" | "hanging" = "up";
+  let mended = Promise.withResolvers<void>();
+  const open = new Set<AbortController>();
+  const blocked = async (signal: AbortSignal): Promise<void> => {
+    if (state === "hanging") {
+      await Promise.race([mended.promise, aborted(signal)]);
+      signal.throwIfAborted();
+      return blocked(signal);
+    }
+    if (state === "cut") throw new ConnectionError("the link is cut", "not-sent");
+  };
+  async function* guarded(body: AsyncIterable<string | Uint8Array>, stop: AbortController): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of body) {
+        await blocked(stop.signal);
+        yield typeof chunk === "string" ? Buffer.from(chunk) : chunk;
+      }
+      // A stream that ends because its request was cut has not ended well.
+      stop.signal.throwIfAborted();
+    } finally {
+      open.delete(stop);
+      stop.abort();
+    }
+  }
+  const transport: Transport = async (request, signal) => {
+    await blocked(signal);
+    const stop = new AbortController();
+    open.add(stop);
+    if (signal.aborted) stop.abort(signal.reason);
+    signal.addEventListener("abort", () => stop.abort(signal.reason), { once: true });
+    const url = new URL(request.path, "https://server");
+    const response = await server.handle({
+      method: request.method,
+      path: url.pathname,
+      query: url.searchParams,
+      header: (name) => request.headers[name],
+      credentials: { certificate: ADMIN, bearerToken: undefined },
+      body: () => Promise.resolve(Buffer.from(request.body ?? "")),
+      signal: stop.signal,
+      remoteAddress: "127.0.0.1",
+    });
+    await blocked(signal); // the request arrived, the answer may not
+    const { body, headers } = response;
+    const flat = Object.entries(headers).map(([name, value]) => [name, typeof value === "string" ? value : value[0]]);
+    const stream = typeof body === "string" || Buffer.isBuffer(body) ? once(body.toString()) : body;
+    return { status: response.status, headers: Object.fromEntries(flat), body: guarded(stream, stop) };
+  };
+  return {
+    transport,
+    cut() {
+      state = "cut";
+      for (const stop of open) stop.abort(new ConnectionError("the link is cut", "unknown"));
+    },
+    hang() {
+      state = "hanging";
+    },
+    mend() {
+      state = "up";
+      mended.resolve();
+      mended = Promise.withResolvers();
+    },
+  };
+}
+
+async function* once(text: string): AsyncGenerator<string> {
+  yield text;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
