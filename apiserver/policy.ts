@@ -1,13 +1,13 @@
 import type { Clock } from "../machinery/clock.ts";
 import type { Logger } from "../machinery/log.ts";
 import { POLICY_KINDS, PolicyIndex, type PolicyKind } from "./access/rbac/policy-index.ts";
-import type { Registry } from "./registry/registry.ts";
+import type { Resource } from "./registry/types.ts";
 import { followStorage } from "./storage-follower.ts";
 import type { Storage } from "./storage/types.ts";
 
 /** Roles and bindings in memory, kept equal to the store until `signal` aborts. */
 export async function followPolicy(
-  options: { storage: Storage; registry: Registry; clock: Clock; log: Logger },
+  options: { storage: Storage; resources: readonly Resource[]; clock: Clock; log: Logger },
   signal: AbortSignal,
 ): Promise<{ readonly index: PolicyIndex; readonly done: Promise<unknown> }> {
   const index = new PolicyIndex();
@@ -16,12 +16,12 @@ export async function followPolicy(
 }
 
 function followKind(
-  { storage, registry, clock, log }: { storage: Storage; registry: Registry; clock: Clock; log: Logger },
+  { storage, resources, clock, log }: { storage: Storage; resources: readonly Resource[]; clock: Clock; log: Logger },
   kind: PolicyKind,
   index: PolicyIndex,
   signal: AbortSignal,
 ): Promise<{ readonly done: Promise<void> }> {
-  const resource = registry.all().find((each) => each.group === "rbac.authorization.k8s.io" && each.kind === kind);
+  const resource = resources.find((each) => each.group === "rbac.authorization.k8s.io" && each.kind === kind);
   if (resource === undefined) throw new Error(`kind ${kind} is not registered`);
   return followStorage(
     {

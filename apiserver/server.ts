@@ -1,28 +1,32 @@
 import { type Clock, systemClock } from "../machinery/clock.ts";
 import { type Logger, silentLogger } from "../machinery/log.ts";
 import { type Random, systemRandom } from "../machinery/random.ts";
+import { EscalationCheck } from "./access/escalation.ts";
 import { rbacAuthorizer } from "./access/rbac/authorizer.ts";
-import type { Authenticator, Authorizer } from "./access/types.ts";
+import type { Authorizer } from "./access/types.ts";
+import { bootstrap } from "./bootstrap.ts";
 import { builtinResources } from "./builtin/builtin-resources.ts";
+import { RBAC_GROUP } from "./builtin/kinds/rbac.ts";
+import { Caches } from "./caches.ts";
 import type { HttpRequest, HttpResponse } from "./http/exchange.ts";
 import { handle, type HandlerOptions } from "./http/handler.ts";
 import { type Listener, listen } from "./http/node-listener.ts";
+import { type IdentityOptions, makeIdentity } from "./identity.ts";
 import { OpenApi } from "./openapi/openapi.ts";
 import { followPolicy } from "./policy.ts";
-import { Caches } from "./caches.ts";
 import { CrdFollower } from "./registry/crd-follower.ts";
 import { crdKind, isCrdKind } from "./registry/crd-kind.ts";
 import type { CustomResourceDefinition } from "./registry/custom-resources.ts";
 import { Registry } from "./registry/registry.ts";
+import type { Resource } from "./registry/types.ts";
 import { compileSchema } from "./schema/compile.ts";
 import type { Storage } from "./storage/types.ts";
-import type { VerbContext } from "./verbs/call.ts";
+import type { VerbContext, WriteChange } from "./verbs/call.ts";
 import { VERSION } from "./version.ts";
 
 export interface ServerOptions {
   readonly storage: Storage;
-  /** Beside client certificates, which are always understood. */
-  readonly authenticator?: Authenticator;
+  readonly identity?: IdentityOptions;
   /** In place of RBAC. */
   readonly authorizer?: Authorizer;
   /** Absent: no socket; requests come by `handle` only. */
@@ -51,13 +55,21 @@ const STOP_GRACE_MS = 10_000;
 /** Starts the Kubernetes API on a store. Resolves when all that is in the store is served. */
 export async function startServer(options: ServerOptions): Promise<ApiServer> {
   const { storage, clock = systemClock, random = systemRandom, log = silentLogger } = options;
+  const basics = { storage, clock, random, log };
   const stopping = new AbortController();
-  const registry = makeRegistry(clock);
-  const follower = new CrdFollower({ storage, registry, clock, log });
+  const builtins: readonly Resource[] = builtinResources(compileSchema).map((resource) =>
+    isCrdKind(resource) ? crdKind(resource, () => registry, clock) : resource,
+  );
+  const policy = await followPolicy({ ...basics, resources: builtins }, stopping.signal);
+  const authorizer = options.authorizer ?? rbacAuthorizer(policy.index);
+  const identity = makeIdentity(options.identity ?? {}, { ...basics, policy: policy.index, authorizer });
+  const registry = new Registry(builtins, identity.virtual);
+  const follower = new CrdFollower({ ...basics, registry });
   const following = await follower.start(stopping.signal);
-  const policy = await followPolicy({ storage, registry, clock, log }, stopping.signal);
-  const caches = new Caches({ storage, clock, random, log });
-  const context: VerbContext = { storage, caches, registry, clock, random, hooks: makeHooks(follower, log) };
+  const caches = new Caches(basics);
+  const hooks = makeHooks(follower, new EscalationCheck(policy.index, authorizer), log);
+  const context: VerbContext = { storage, caches, registry, clock, random, hooks };
+  await bootstrap(context);
   let listener: Listener | undefined;
   const handler: HandlerOptions = {
     context,
@@ -70,8 +82,8 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
       { name: "ping", liveness: true, check: async () => {} },
       { name: "etcd", liveness: false, check: async () => void (await caches.currentRevision()) },
     ],
-    authenticator: options.authenticator ?? certificateAuthenticator,
-    authorizer: options.authorizer ?? rbacAuthorizer(policy.index),
+    authenticator: identity.authenticator,
+    authorizer,
     clock,
     random,
     log,
@@ -93,30 +105,12 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   };
 }
 
-/** Who a client certificate says. */
-const certificateAuthenticator: Authenticator = {
-  authenticate: ({ certificate }) =>
-    Promise.resolve(
-      certificate && {
-        name: certificate.commonName,
-        uid: "",
-        groups: [...certificate.organizations, "system:authenticated"],
-        extra: {},
-      },
-    ),
-};
-
-function makeRegistry(clock: Clock): Registry {
-  const builtins = builtinResources(compileSchema).map((resource) =>
-    isCrdKind(resource) ? crdKind(resource, () => registry, clock) : resource,
-  );
-  const registry: Registry = new Registry(builtins, []);
-  return registry;
-}
-
-function makeHooks(follower: CrdFollower, log: Logger): VerbContext["hooks"] {
+function makeHooks(follower: CrdFollower, escalation: EscalationCheck, log: Logger): VerbContext["hooks"] {
   return {
-    admit: async () => {},
+    admit: ({ resource, user, old, updated }: WriteChange) =>
+      resource.group === RBAC_GROUP && updated !== undefined
+        ? escalation.check({ user, object: updated, old })
+        : Promise.resolve(),
     written({ resource, updated }) {
       if (!isCrdKind(resource) || updated === undefined) return;
       try {

@@ -97,6 +97,7 @@ async function serve(flags: ServerFlags, dataDir: string, storage: EtcdStorage, 
   const { certificatePem, keyPem } = pki.server;
   return startServer({
     storage,
+    identity: { serviceAccountKeyPem: pki.serviceAccountKeyPem },
     listen: { host, port, tls: { key: keyPem, certificate: certificatePem, clientCa: pki.authority.certificatePem } },
     log,
   });

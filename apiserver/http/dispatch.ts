@@ -1,5 +1,5 @@
 import type { User } from "../access/types.ts";
-import type { Resource, Verb } from "../registry/types.ts";
+import type { Resource, Verb, VirtualResource } from "../registry/types.ts";
 import { ApiError, notFound } from "../status.ts";
 import type { ApiCall, Reply, VerbContext } from "../verbs/call.ts";
 import { create } from "../verbs/create.ts";
@@ -29,8 +29,18 @@ const HANDLERS: Readonly<Record<Verb, Handler>> = {
 export const unknownPath = (): ApiError =>
   new ApiError("NotFound", "the server could not find the requested resource", { details: {} });
 
-const methodNotAllowed = (why = "the server does not allow this method on the requested resource"): ApiError =>
+export const methodNotAllowed = (why = "the server does not allow this method on the requested resource"): ApiError =>
   new ApiError("MethodNotAllowed", why, { details: {} });
+
+/** What a path names when it is answered and not stored. */
+export function findVirtual({ registry }: VerbContext, info: RequestInfo): VirtualResource | undefined {
+  const found = registry.findVirtual(info.group, info.version, info.resource, info.subresource);
+  if (found === undefined) return undefined;
+  const misplaced = found.namespaced !== (info.namespace !== "") || (info.subresource === "") !== (info.name === "");
+  if (misplaced || info.rest.length > 0) throw unknownPath();
+  if (info.verb !== "create") throw methodNotAllowed();
+  return found;
+}
 
 /** The resource that a path names; throws NotFound when the path is none of its own. */
 export function findResource(context: VerbContext, info: RequestInfo): Resource {
@@ -45,12 +55,12 @@ export function findResource(context: VerbContext, info: RequestInfo): Resource 
 /** Runs the verb that the request asks for. Throws ApiError and the storage's errors. */
 export async function dispatch(
   context: VerbContext,
+  resource: Resource,
   request: HttpRequest,
   info: RequestInfo,
   user: User,
   warn: (text: string) => void,
-): Promise<{ readonly reply: Reply; readonly resource: Resource }> {
-  const resource = findResource(context, info);
+): Promise<Reply> {
   const handler = findHandler(resource, info, request.query);
   if (resource.deprecationWarning !== undefined) warn(resource.deprecationWarning);
   const call: ApiCall = {
@@ -64,7 +74,7 @@ export async function dispatch(
     warn,
     signal: request.signal,
   };
-  return { reply: await handler(context, call), resource };
+  return handler(context, call);
 }
 
 function findHandler(resource: Resource, info: RequestInfo, query: URLSearchParams): Handler {

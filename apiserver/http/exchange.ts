@@ -1,3 +1,4 @@
+import type { Headers } from "../access/impersonate.ts";
 import type { Credentials } from "../access/types.ts";
 
 /** One request, independent of HTTP/1.1, HTTP/2 and sockets. */
@@ -8,6 +9,8 @@ export interface HttpRequest {
   /** Names in lower case. */
   readonly header: (name: string) => string | undefined;
   readonly credentials: Credentials;
+  /** `Impersonate-…` headers, repeated ones as lists; absent: there are none. */
+  readonly impersonation?: Headers;
   /** Throws ApiError RequestEntityTooLarge beyond the limit. Reads once; later calls get the same bytes. */
   readonly body: () => Promise<Buffer>;
   /** Aborts when the client has gone or the server stops. */

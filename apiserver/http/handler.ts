@@ -2,16 +2,18 @@ import type { Clock } from "../../machinery/clock.ts";
 import type { Logger } from "../../machinery/log.ts";
 import { type Random, uuid } from "../../machinery/random.ts";
 import { forbidden } from "../access/forbidden.ts";
+import { impersonate } from "../access/impersonate.ts";
 import type { Attributes, Authenticator, Authorizer, User } from "../access/types.ts";
 import { negotiateOutput, type Negotiated, TABLE_CONVERSIONS } from "../codec/media-type.ts";
-import { ApiError, badRequest } from "../status.ts";
+import { badRequest } from "../status.ts";
 import type { VerbContext } from "../verbs/call.ts";
-import { dispatch, findResource, unknownPath } from "./dispatch.ts";
+import { createVirtual } from "../verbs/create-virtual.ts";
+import { dispatch, findResource, findVirtual, methodNotAllowed, unknownPath } from "./dispatch.ts";
 import { type DocumentSources, documentResponse } from "./documents.ts";
 import { errorResponse, toApiError } from "./errors.ts";
 import type { HttpRequest, HttpResponse } from "./exchange.ts";
 import { type HealthCheck, healthResponse } from "./health.ts";
-import { type Rendering, renderReply } from "./render.ts";
+import { JSON_HEADERS, type Rendering, renderReply } from "./render.ts";
 import { parseRequestInfo, type RequestInfo } from "./request-info.ts";
 
 export interface HandlerOptions {
@@ -58,7 +60,8 @@ async function answer(
 ): Promise<HttpResponse> {
   const info = parseRequestInfo(request.method, request.path, request.query);
   if (info.path.includes("\0")) throw badRequest("the path holds a zero byte");
-  const user = (await options.authenticator.authenticate(request.credentials)) ?? ANONYMOUS;
+  const known = (await options.authenticator.authenticate(request.credentials)) ?? ANONYMOUS;
+  const user = await impersonate(known, request.impersonation ?? {}, options.authorizer);
   await authorize(options, info, user, request.query);
   if (info.resourceRequest) return resourceResponse(options, request, info, user, warn);
   if (HEALTH_PATHS.test(info.path)) {
@@ -66,7 +69,7 @@ async function answer(
     if (health !== undefined) return health;
   }
   if (request.method !== "GET" && request.method !== "HEAD") {
-    throw new ApiError("MethodNotAllowed", "the server does not allow this method on the requested resource");
+    throw methodNotAllowed();
   }
   const document = documentResponse(options.documents, request);
   if (document === undefined) throw unknownPath();
@@ -102,12 +105,18 @@ async function resourceResponse(
   user: User,
   warn: (text: string) => void,
 ): Promise<HttpResponse> {
+  const virtual = findVirtual(options.context, info);
+  if (virtual !== undefined) {
+    negotiateOutput(request.header("accept"), { conversions: [] });
+    const reply = await createVirtual(virtual, request, info, user, warn);
+    return { status: 201, headers: JSON_HEADERS, body: reply.kind === "object" ? reply.object.text : "" };
+  }
+  const resource = findResource(options.context, info);
   // First of all, so that a client that cannot read the answer has not changed anything.
   const output = negotiate(request, info);
-  findResource(options.context, info);
-  const { reply, resource } = await dispatch(options.context, request, info, user, warn);
-  const now = (): Date => options.clock.now();
-  return renderReply(reply, { resource, output, now, includeObject: includeObject(request.query) });
+  const include = includeObject(request.query);
+  const reply = await dispatch(options.context, resource, request, info, user, warn);
+  return renderReply(reply, { resource, output, includeObject: include, now: () => options.clock.now() });
 }
 
 const negotiate = (request: HttpRequest, { verb }: RequestInfo): Negotiated =>

@@ -3,6 +3,7 @@ import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse }
 import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Clock } from "../../machinery/clock.ts";
+import { isImpersonationHeader } from "../access/impersonate.ts";
 import type { Credentials } from "../access/types.ts";
 import { ApiError } from "../status.ts";
 import { type HttpRequest, type HttpResponse, MAX_BODY_BYTES } from "./exchange.ts";
@@ -107,10 +108,21 @@ function toRequest(incoming: Incoming, signal: AbortSignal): HttpRequest {
     query: new URLSearchParams(at < 0 ? "" : target.slice(at + 1)),
     header,
     credentials: { certificate: clientCertificate(socket), bearerToken: bearerToken(header("authorization")) },
+    impersonation: impersonationHeaders(incoming.rawHeaders),
     body: () => (body ??= readBody(incoming)),
     signal,
     remoteAddress: socket.remoteAddress ?? "",
   };
+}
+
+/** From the raw list: a group may hold a comma, with which Node joins repeated headers. */
+function impersonationHeaders(raw: readonly string[]): Record<string, string[]> {
+  const found: Record<string, string[]> = {};
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    const name = (raw[index] ?? "").toLowerCase();
+    if (isImpersonationHeader(name)) (found[name] ??= []).push(raw[index + 1] ?? "");
+  }
+  return found;
 }
 
 /** Only a certificate that the client CA signed says who somebody is. */

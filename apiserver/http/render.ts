@@ -27,7 +27,7 @@ function renderBody(reply: Exclude<Reply, { kind: "status" }>, rendering: Render
   return reply.kind === "list" ? renderList(reply, rendering) : renderWatch(reply.events, rendering);
 }
 
-const JSON_HEADERS = { "content-type": "application/json", "cache-control": "no-cache, private" };
+export const JSON_HEADERS = { "content-type": "application/json", "cache-control": "no-cache, private" };
 
 function renderObject(object: Presented, rendering: Rendering): string {
   const { as } = rendering.output;

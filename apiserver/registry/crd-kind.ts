@@ -1,5 +1,7 @@
 import type { Clock } from "../../machinery/clock.ts";
 import type { KubeObject } from "../../machinery/object.ts";
+import { pruneCrd } from "../schema/crd-shape.ts";
+import { validateCrd } from "../schema/crd.ts";
 import { crdStatus, CRD_FINALIZER, defaultNames } from "./crd-status.ts";
 import type { CustomResourceDefinition } from "./custom-resources.ts";
 import type { Registry } from "./registry.ts";
@@ -17,6 +19,7 @@ export function crdKind(base: Resource, registry: () => Registry, clock: Clock):
   };
   return {
     ...base,
+    compiled: { ...base.compiled, prune: (object) => [...base.compiled.prune(object), ...pruneCrd(object)] },
     strategy: {
       ...base.strategy,
       allowUnconditionalUpdate: false,
@@ -29,6 +32,7 @@ export function crdKind(base: Resource, registry: () => Registry, clock: Clock):
         object["status"] = structuredClone(old["status"]);
         settle(object);
       },
+      validate: validateCrd,
     },
   };
 }

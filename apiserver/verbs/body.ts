@@ -2,6 +2,7 @@ import type { KubeObject, ObjectMeta } from "../../machinery/object.ts";
 import { bodyType } from "../codec/media-type.ts";
 import { decodeBody, strictDecodingError } from "../codec/body.ts";
 import { apiVersionOf } from "../objects/present.ts";
+import type { Resource } from "../registry/types.ts";
 import { isObject as isRecord } from "../schema/field-error.ts";
 import { malformedMetadata } from "../schema/object-meta.ts";
 import { badRequest } from "../status.ts";
@@ -19,15 +20,24 @@ export async function readObject(call: ApiCall, validation: FieldValidation): Pr
   return object;
 }
 
-/** Checks apiVersion, kind, metadata, namespace and name against the request. Built-in kinds may leave the former out. */
+/** Checks apiVersion, kind, metadata, namespace and name against the request. */
 export function asObject({ resource, info }: ApiCall, value: unknown): KubeObject {
+  const object = asObjectOf(resource, value);
+  checkPlace(object, "namespace", resource.namespaced ? info.namespace : "");
+  checkPlace(object, "name", info.name);
+  return object;
+}
+
+/** A value as an object of one kind; built-in kinds may leave out which. Throws BadRequest. */
+export function asObjectOf(
+  resource: Pick<Resource, "group" | "version" | "kind" | "builtin">,
+  value: unknown,
+): KubeObject {
   if (!isRecord(value)) throw badRequest(`the body must be an object of kind ${resource.kind}`);
   const expected = apiVersionOf(resource);
-  if (resource.builtin) {
-    if (value["apiVersion"] === undefined || value["apiVersion"] === "") value["apiVersion"] = expected;
-    if (value["kind"] === undefined || value["kind"] === "") value["kind"] = resource.kind;
-  }
-  const { apiVersion, kind } = value;
+  const implied = resource.builtin ? { apiVersion: expected, kind: resource.kind } : { apiVersion: "", kind: "" };
+  const apiVersion = value["apiVersion"] || implied.apiVersion;
+  const kind = value["kind"] || implied.kind;
   if (typeof kind !== "string" || kind === "") throw badRequest("Object 'Kind' is missing in the body");
   if (typeof apiVersion !== "string" || apiVersion === "")
     throw badRequest("Object 'apiVersion' is missing in the body");
@@ -39,14 +49,12 @@ export function asObject({ resource, info }: ApiCall, value: unknown): KubeObjec
   if (kind !== resource.kind) {
     throw badRequest(`the kind in the data (${kind}) does not match the expected kind (${resource.kind})`);
   }
-  value["metadata"] ??= {};
-  const problem = malformedMetadata(value["metadata"]);
-  if (problem !== undefined)
+  const metadata = value["metadata"] ?? {};
+  const problem = malformedMetadata(metadata);
+  if (problem !== undefined) {
     throw badRequest(`${kind} in version "${resource.version}" cannot be handled as a ${kind}: ${problem}`);
-  const object: KubeObject = { ...value, apiVersion, kind, metadata: withoutEmpty(value["metadata"] as ObjectMeta) };
-  checkPlace(object, "namespace", resource.namespaced ? info.namespace : "");
-  checkPlace(object, "name", info.name);
-  return object;
+  }
+  return { ...value, apiVersion, kind, metadata: withoutEmpty(metadata as ObjectMeta) };
 }
 
 /** Empty text is how Go clients write that they have no value; null is the same. */

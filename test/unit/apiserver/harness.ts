@@ -123,10 +123,9 @@ export const namespace = (name: string): KubeObject => ({ apiVersion: "v1", kind
 
 export const WIDGETS = "/apis/example.com/v1/namespaces/default/widgets";
 
-/** A harness with namespace `default` and Widgets. */
+/** A harness with Widgets. */
 export async function startWithWidgets(): Promise<Harness> {
   const harness = await startHarness();
-  await harness.ask("POST", "/api/v1/namespaces", namespace("default"));
   await harness.ask("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", widgetCrd());
   return harness;
 }
