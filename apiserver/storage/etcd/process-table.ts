@@ -23,10 +23,14 @@ function argvOf(pid: number): readonly string[] {
 /** Ends processes by argument: SIGTERM, and SIGKILL for those that are still there after `graceMs`. */
 export async function endByArgument(argument: string, graceMs: number, clock: Clock): Promise<void> {
   const deadlineMs = clock.monotonicMs() + graceMs;
-  let signal: NodeJS.Signals = "SIGTERM";
+  const asked = new Set<number>();
   for (let pids = findByArgument(argument); pids.length > 0; pids = findByArgument(argument)) {
-    if (clock.monotonicMs() > deadlineMs) signal = "SIGKILL";
-    for (const pid of pids) send(pid, signal);
+    const late = clock.monotonicMs() > deadlineMs;
+    for (const pid of pids) {
+      if (late) send(pid, "SIGKILL");
+      else if (!asked.has(pid)) send(pid, "SIGTERM");
+      asked.add(pid);
+    }
     await sleep(clock, POLL_MS);
   }
 }

@@ -1,0 +1,62 @@
+import type { Etcd3 } from "etcd3";
+import type { Caller } from "./caller.ts";
+import { EtcdRefusal } from "./failures.ts";
+import { decodeRevision } from "./wire.ts";
+
+/** kube-apiserver's own key: servers of both kinds on one etcd take turns. */
+const KEY = Buffer.from("compact_rev_key");
+
+/**
+ * Drops history by the protocol of kube-apiserver's compactor: whoever changes the key's version first does this
+ * interval's compaction, up to where the store was one interval ago; the others only take note. So history is kept
+ * for one to two intervals, whatever the number of servers. After a start nothing is dropped for one interval.
+ */
+export class Compactor {
+  readonly #client: Etcd3;
+  readonly #caller: Caller;
+  #version = "0";
+  /** Where the store was at the last turn; 0: not known. */
+  #revision = 0;
+
+  constructor(client: Etcd3, caller: Caller) {
+    this.#client = client;
+    this.#caller = caller;
+  }
+
+  /** The revision that may go next: one interval old; 0: none. */
+  get oldRevision(): number {
+    return this.#revision;
+  }
+
+  /** To be called once an interval. Returns the revision that it compacted, if it was its turn. */
+  async turn(): Promise<number | undefined> {
+    const compacted = this.#revision;
+    const { succeeded, header, responses } = await this.#caller.call(() => this.#claim(compacted), { writes: true });
+    this.#revision = decodeRevision(header.revision);
+    if (!succeeded) {
+      this.#version = responses[0]?.response_range?.kvs[0]?.version ?? "0";
+      return undefined;
+    }
+    this.#version = String(Number(this.#version) + 1);
+    if (compacted === 0) return undefined;
+    await this.compact(compacted);
+    return compacted;
+  }
+
+  /** Resolves when the space of the history is free. Does nothing when it is done already. */
+  async compact(revision: number): Promise<void> {
+    try {
+      await this.#caller.call(() => this.#client.kv.compact({ revision, physical: true }), { writes: false });
+    } catch (error) {
+      if (!(error instanceof EtcdRefusal && error.failure === "compacted")) throw error;
+    }
+  }
+
+  #claim(revision: number) {
+    return this.#client.kv.txn({
+      compare: [{ target: "Version", result: "Equal", key: KEY, version: this.#version }],
+      success: [{ request_put: { key: KEY, value: Buffer.from(String(revision)) } }],
+      failure: [{ request_range: { key: KEY } }],
+    });
+  }
+}

@@ -1,0 +1,94 @@
+import type { Etcd3 } from "etcd3";
+import { type Clock, sleep, systemClock } from "../../../machinery/clock.ts";
+import type { Logger } from "../../../machinery/log.ts";
+import { type Random, systemRandom } from "../../../machinery/random.ts";
+import { Caller } from "./caller.ts";
+import { connectEtcd, type EtcdEndpoints } from "./client.ts";
+import { Compactor } from "./compactor.ts";
+import { saveSnapshot } from "./snapshot.ts";
+import { reclaimSpace, relieveFullDatabase } from "./space.ts";
+
+export interface UpkeepOptions extends EtcdEndpoints {
+  readonly log: Logger;
+  /** History is kept at least that long, at most twice as long; default 10 minutes. */
+  readonly compactIntervalMs?: number;
+  /** For an etcd of our own: look after its file, too. Others have their administrator. */
+  readonly own?: { readonly quotaBytes: number; readonly snapshots: SnapshotOptions };
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+export interface SnapshotOptions {
+  readonly dir: string;
+  readonly intervalMs: number;
+  readonly keep: number;
+}
+
+const CALL_BUDGET_MS = 10_000;
+/** A full database is noticed within this time. */
+const CHECK_MS = 10_000;
+
+/** What a running etcd needs from time to time: old history dropped, space given back, a copy of everything. */
+export class EtcdUpkeep {
+  readonly compactor: Compactor;
+  readonly #client: Etcd3;
+  readonly #options: UpkeepOptions;
+  readonly #clock: Clock;
+  readonly #stopping = new AbortController();
+  #running: Promise<unknown> = Promise.resolve();
+
+  constructor(options: UpkeepOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    // A defragmentation or a snapshot of a large file takes longer than any other call.
+    this.#client = connectEtcd({ requestTimeoutMs: 60_000, ...options }, this.#clock);
+    const random = options.random ?? systemRandom;
+    const caller = new Caller(this.#clock, random, CALL_BUDGET_MS, this.#stopping.signal);
+    this.compactor = new Compactor(this.#client, caller);
+  }
+
+  start(): void {
+    const { compactIntervalMs = 600_000, own, log } = this.#options;
+    const tasks = [this.#every(compactIntervalMs, "compaction", () => this.#compact())];
+    if (own !== undefined) {
+      const { dir, intervalMs, keep } = own.snapshots;
+      tasks.push(
+        this.#every(CHECK_MS, "space check", () => this.relieve()),
+        this.#every(intervalMs, "snapshot", async () => {
+          log.info({ path: await saveSnapshot(this.#client, dir, this.#clock.now(), keep) }, "etcd snapshot saved");
+        }),
+      );
+    }
+    this.#running = Promise.all(tasks);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+    this.#client.close();
+  }
+
+  /** Makes room in a database that has run full. */
+  async relieve(): Promise<void> {
+    const { own, log } = this.#options;
+    if (own !== undefined) await relieveFullDatabase(this.#client, this.compactor, own.quotaBytes, log);
+  }
+
+  async #compact(): Promise<void> {
+    const { own, log } = this.#options;
+    const revision = await this.compactor.turn();
+    if (revision !== undefined) log.debug({ revision }, "etcd history compacted");
+    if (own !== undefined) await reclaimSpace(this.#client, log);
+  }
+
+  async #every(intervalMs: number, what: string, task: () => Promise<void>): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await sleep(this.#clock, intervalMs, signal).catch(() => {});
+      if (signal.aborted) return;
+      await task().catch((error: unknown) => {
+        if (!signal.aborted) this.#options.log.warn({ err: error, what }, "etcd upkeep failed, trying again later");
+      });
+    }
+  }
+}
