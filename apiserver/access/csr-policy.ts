@@ -1,3 +1,4 @@
+import { HOST_USER_PREFIX, HOSTS_GROUP } from "../../crds/constants.ts";
 import type { CsrObject } from "../builtin/kinds/certificate-signing-request.ts";
 import type { ReadRequest } from "./pki/certificates.ts";
 import { MASTERS_GROUP } from "./rbac/authorizer.ts";
@@ -6,8 +7,6 @@ import type { BootstrapToken } from "./tokens/bootstrap-tokens.ts";
 
 export const HOST_SIGNER = "ferrite.dev/host";
 export const CLIENT_SIGNER = "kubernetes.io/kube-apiserver-client";
-export const HOSTS_GROUP = "ferrite:hosts";
-export const HOST_USER_PREFIX = "ferrite:host:";
 
 /** The host behind `ferrite:host:NAME`; names are DNS labels of at most 40 characters. */
 export function hostOfUser(name: string): string | undefined {
