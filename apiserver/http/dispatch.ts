@@ -8,6 +8,7 @@ import { deleteOne } from "../verbs/delete.ts";
 import { get } from "../verbs/get.ts";
 import { list } from "../verbs/list.ts";
 import { patch } from "../verbs/patch.ts";
+import { scale } from "../verbs/scale.ts";
 import { update } from "../verbs/update.ts";
 import { watch } from "../verbs/watch.ts";
 import type { HttpRequest } from "./exchange.ts";
@@ -89,12 +90,19 @@ function findHandler(resource: Resource, info: RequestInfo, query: URLSearchPara
   return HANDLERS[verb];
 }
 
+const SUBRESOURCE_VERBS: readonly string[] = ["get", "update", "patch"];
+
 function subresourceHandler(resource: Resource, { subresource, verb, name }: RequestInfo): Handler {
   if (resource.alwaysEmpty !== undefined) throw notFound(resource, name);
+  if (subresource === "scale" && resource.scale !== undefined) {
+    if (!SUBRESOURCE_VERBS.includes(verb)) throw methodNotAllowed();
+    const paths = resource.scale;
+    return (context, call) => scale(context, call, paths);
+  }
   const custom = resource.custom[subresource];
   const known = custom !== undefined || (subresource === "status" && resource.status);
   if (!known) throw unknownPath();
-  const allowed: readonly string[] = custom?.verbs ?? ["get", "update", "patch"];
+  const allowed: readonly string[] = custom?.verbs ?? SUBRESOURCE_VERBS;
   if (!allowed.includes(verb)) throw methodNotAllowed();
   return verb === "get" ? get : verb === "update" ? update : patch;
 }

@@ -1,7 +1,7 @@
 import type { KubeObject } from "../../machinery/object.ts";
 import type { Negotiated } from "../codec/media-type.ts";
 import { apiVersionOf, type Presented } from "../objects/present.ts";
-import type { Resource } from "../registry/types.ts";
+import type { PrinterColumn, Resource } from "../registry/types.ts";
 import { ApiError } from "../status.ts";
 import type { ListReply, Reply, WatchEvent } from "../verbs/call.ts";
 import { compileTable, type IncludeObject, type ListMeta, type TableConverter } from "../table/table.ts";
@@ -23,18 +23,18 @@ export function renderReply(reply: Reply, rendering: Rendering): HttpResponse {
 }
 
 function renderBody(reply: Exclude<Reply, { kind: "status" }>, rendering: Rendering): HttpResponse["body"] {
-  if (reply.kind === "object") return renderObject(reply.object, rendering);
+  if (reply.kind === "object") return renderObject(reply.object, rendering, reply.columns);
   return reply.kind === "list" ? renderList(reply, rendering) : renderWatch(reply.events, rendering);
 }
 
 export const JSON_HEADERS = { "content-type": "application/json", "cache-control": "no-cache, private" };
 
-function renderObject(object: Presented, rendering: Rendering): string {
+function renderObject(object: Presented, rendering: Rendering, columns = rendering.resource.printerColumns): string {
   const { as } = rendering.output;
   if (as === undefined) return object.text;
   if (as.kind === "Table") {
     const { resourceVersion = "" } = object.object.metadata;
-    return tableText([object.object], { resourceVersion }, rendering);
+    return tableText([object.object], { resourceVersion }, { ...rendering, columns });
   }
   if (as.kind === "PartialObjectMetadata") return partialText(object.object, as.version);
   throw new ApiError("NotAcceptable", `a single object cannot be shown as ${as.kind}`);
@@ -64,17 +64,23 @@ function renderList(list: ListReply, rendering: Rendering): string {
   return `${head},"items":[${items.join(",")}]}\n`;
 }
 
-const converters = new WeakMap<Resource, TableConverter>();
+const converters = new WeakMap<readonly PrinterColumn[], TableConverter>();
 
 /** A Table with one row for each object; `noHeaders` for all but the first event of a watch. */
 function tableText(
   objects: readonly KubeObject[],
   metadata: ListMeta,
-  { resource, output, includeObject, now }: Rendering,
+  {
+    resource,
+    output,
+    includeObject,
+    now,
+    columns = resource.printerColumns,
+  }: Rendering & { columns?: readonly PrinterColumn[] },
   noHeaders = false,
 ): string {
-  let converter = converters.get(resource);
-  if (converter === undefined) converters.set(resource, (converter = compileTable(resource.printerColumns)));
+  let converter = converters.get(columns);
+  if (converter === undefined) converters.set(columns, (converter = compileTable(columns)));
   const table = converter.convert(objects, { now: now(), includeObject, noHeaders, metadata });
   return JSON.stringify({ ...table, apiVersion: `meta.k8s.io/${output.as?.version ?? "v1"}` });
 }

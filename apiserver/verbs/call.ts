@@ -6,7 +6,7 @@ import type { User } from "../access/types.ts";
 import type { RequestInfo } from "../http/request-info.ts";
 import type { Presented } from "../objects/present.ts";
 import type { Registry } from "../registry/registry.ts";
-import type { Resource } from "../registry/types.ts";
+import type { PrinterColumn, Resource } from "../registry/types.ts";
 import type { Storage } from "../storage/types.ts";
 
 /** What the verbs work with; one for the whole server. */
@@ -55,10 +55,18 @@ export interface ApiCall {
 
 /** What a verb answers; `http/` turns it into JSON or a Table. */
 export type Reply =
-  | { readonly kind: "object"; readonly code: 200 | 201 | 202; readonly object: Presented }
+  | ObjectReply
   | { readonly kind: "status"; readonly code: number; readonly body: object }
   | ListReply
   | WatchReply;
+
+export interface ObjectReply {
+  readonly kind: "object";
+  readonly code: 200 | 201;
+  readonly object: Presented;
+  /** Of a Table, when the object is not of the resource's own kind. */
+  readonly columns?: readonly PrinterColumn[];
+}
 
 export interface ListReply {
   readonly kind: "list";

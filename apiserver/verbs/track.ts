@@ -1,11 +1,38 @@
+import { formatTime } from "../../machinery/clock.ts";
 import type { KubeObject } from "../../machinery/object.ts";
+import { trackUpdate } from "../apply/managed-fields.ts";
+import type { FieldWriter, ResetFields } from "../apply/types.ts";
+import { apiVersionOf } from "../objects/present.ts";
 import type { ApiCall, VerbContext } from "./call.ts";
+
+export const fieldWriter = ({ clock }: VerbContext, { resource, info }: ApiCall, manager: string): FieldWriter => ({
+  manager,
+  apiVersion: apiVersionOf(resource),
+  subresource: info.subresource,
+  time: formatTime(clock.now()),
+});
+
+/** What the endpoint does not write, so that nobody owns it by writing there. */
+export function resetFieldsOf({ resource, info }: ApiCall): ResetFields {
+  if (info.subresource === "status") return "all-but-status";
+  return resource.status && info.subresource === "" ? "status" : "none";
+}
 
 /** Writes `updated.metadata.managedFields` for an operation Update by `manager`, in place. */
 export function trackManager(
-  _context: VerbContext,
-  _call: ApiCall,
-  _live: KubeObject | undefined,
-  _updated: KubeObject,
-  _manager: string,
-): void {}
+  context: VerbContext,
+  call: ApiCall,
+  live: KubeObject | undefined,
+  updated: KubeObject,
+  manager: string,
+): void {
+  const managedFields = trackUpdate({
+    old: live,
+    updated,
+    writer: fieldWriter(context, call, manager),
+    schema: call.resource.schema,
+    resetFields: resetFieldsOf(call),
+  });
+  if (managedFields.length === 0) delete updated.metadata.managedFields;
+  else updated.metadata.managedFields = managedFields;
+}
