@@ -1,4 +1,4 @@
-import type { ObjectMeta } from "../machinery/object.ts";
+import type { ObjectMeta, OwnerReference } from "../machinery/object.ts";
 import type { ResourceType } from "../machinery/resource-type.ts";
 
 /** What the client needs to know of an object; generated types have more. */
@@ -9,11 +9,19 @@ export interface ApiObject {
 }
 
 /** metav1.ObjectMeta as it may come from a cache: lists that nobody changes. */
-type ReadonlyMeta = {
-  readonly [Field in keyof ObjectMeta]: NonNullable<ObjectMeta[Field]> extends (infer Item)[]
-    ? readonly Item[]
-    : ObjectMeta[Field];
-};
+interface ReadonlyMeta extends Readonly<Omit<ObjectMeta, "finalizers" | "ownerReferences" | "managedFields">> {
+  readonly finalizers?: readonly string[];
+  readonly ownerReferences?: readonly Readonly<OwnerReference>[];
+  readonly managedFields?: readonly FieldOwner[];
+}
+
+/** metav1.ManagedFieldsEntry, as far as clients look at it. */
+export interface FieldOwner {
+  readonly manager?: string;
+  readonly operation?: string;
+  readonly subresource?: string;
+  readonly fieldsV1?: unknown;
+}
 
 /** Which object: `namespace` is absent (or "") in cluster scope. */
 export interface ObjectKey {

@@ -1,8 +1,7 @@
-import type { ApiObject } from "../client/api-object.ts";
-import { apiVersion } from "../client/api-object.ts";
+import { type ApiObject, apiVersion, type FieldOwner } from "../client/api-object.ts";
 import type { RestClient } from "../client/rest.ts";
 import { isDeepStrictEqual } from "node:util";
-import type { DeepReadonly, ManagedFieldsEntry } from "../machinery/object.ts";
+import type { DeepReadonly } from "../machinery/object.ts";
 import type { ResourceType } from "../machinery/resource-type.ts";
 
 export interface StatusWriterOptions {
@@ -59,11 +58,11 @@ function covers(actual: unknown, wanted: unknown, field = ""): boolean {
 }
 
 /** Whether this manager wrote a field before that it does not want any more: an apply takes it away. */
-function ownsMore(entries: readonly ManagedFieldsEntry[] | undefined, manager: string, status: OwnStatus): boolean {
+function ownsMore(entries: readonly FieldOwner[] | undefined, manager: string, status: OwnStatus): boolean {
   const own = entries?.find(
     (entry) => entry.manager === manager && entry.operation === "Apply" && entry.subresource === "status",
   );
-  const fields = own?.fieldsV1?.["f:status"];
+  const fields = isRecord(own?.fieldsV1) ? own.fieldsV1["f:status"] : undefined;
   return isRecord(fields) && leads(fields, status);
 }
 

@@ -42,7 +42,7 @@ export async function startWorld(): Promise<World> {
 
 const ADMIN = { commonName: "admin", organizations: ["system:masters"] };
 
-function makeLink(server: ApiServer): Link {
+export function makeLink(server: Pick<ApiServer, "handle">): Link {
   let state: "up" | "cut" | "hanging" = "up";
   let mended = Promise.withResolvers<void>();
   const open = new Set<AbortController>();
