@@ -1,14 +1,17 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ensurePki } from "../../apiserver/access/pki/ensure-pki.ts";
 import { type ApiServer, startServer } from "../../apiserver/server.ts";
 import { EtcdStorage } from "../../apiserver/storage/etcd/storage.ts";
 import { httpsTransport } from "../../client/https-transport.ts";
 import { RestClient } from "../../client/rest.ts";
 import type { Transport } from "../../client/transport.ts";
 import { systemClock } from "../../machinery/clock.ts";
-import { namespace, widgetCrd } from "../unit/apiserver/harness.ts";
-import { makeCertificate } from "../unit/client/scripted-server.ts";
+import { widgetCrd } from "../unit/apiserver/harness.ts";
 import { startEtcd } from "./local-etcd.ts";
 
-/** The API server over a real etcd, on HTTPS; everybody is an administrator. */
+/** The API server over a real etcd, on HTTPS; by an administrator's certificate. */
 export interface Served extends AsyncDisposable {
   readonly storage: EtcdStorage;
   /** Of the running etcd: to be killed. */
@@ -21,20 +24,24 @@ export interface Served extends AsyncDisposable {
   readonly start: () => Promise<void>;
 }
 
-const ADMIN = { name: "admin", uid: "", groups: ["system:masters", "system:authenticated"], extra: {} };
-
 /** With namespace `default` and Widgets of example.com. */
 export async function startServed(): Promise<Served> {
   const etcd = await startEtcd();
   const storage = new EtcdStorage({ endpoints: [etcd.endpoint] });
-  const { cert, key } = await makeCertificate();
+  const directory = mkdtempSync(join(tmpdir(), "ferrite-pki-"));
+  const serverNames = ["127.0.0.1"];
+  const pki = await ensurePki({ directory, serverNames, serverUrl: "https://127.0.0.1:6443", clock: systemClock });
+  const clientCa = pki.authority.certificatePem;
   let server: ApiServer | undefined;
   let port = 0;
   const start = async () => {
     server = await startServer({
       storage,
-      listen: { host: "127.0.0.1", port, tls: { key, certificate: cert, clientCa: cert } },
-      authenticator: { authenticate: () => Promise.resolve(ADMIN) },
+      listen: {
+        host: "127.0.0.1",
+        port,
+        tls: { key: pki.server.keyPem, certificate: pki.server.certificatePem, clientCa },
+      },
     });
     port = Number(new URL(server.url).port);
   };
@@ -45,16 +52,10 @@ export async function startServed(): Promise<Served> {
   await start();
   const { transport, close } = httpsTransport({
     servers: [`https://127.0.0.1:${port}`],
-    ca: cert,
-    credentials: async () => ({}),
+    ca: clientCa,
+    credentials: async () => ({ cert: pki.admin.certificatePem, key: pki.admin.keyPem }),
   });
   const client = new RestClient({ transport, clock: systemClock, timeoutMs: 10_000 });
-  await client
-    .create(
-      { group: "", version: "v1", kind: "Namespace", plural: "namespaces", namespaced: false },
-      namespace("default"),
-    )
-    .catch(() => undefined);
   await client.create(
     {
       group: "apiextensions.k8s.io",
@@ -77,6 +78,7 @@ export async function startServed(): Promise<Served> {
       await stop();
       await storage.close();
       await etcd[Symbol.asyncDispose]();
+      rmSync(directory, { recursive: true, force: true });
     },
   };
 }

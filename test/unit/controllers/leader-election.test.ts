@@ -12,12 +12,6 @@ let world: World;
 
 beforeEach(async () => {
   world = await startWorld();
-  await world
-    .client()
-    .create(
-      { group: "", version: "v1", kind: "Namespace", plural: "namespaces", namespaced: false },
-      { metadata: { name: "ferrite-system" } },
-    );
 });
 
 /** A process whose callbacks can be held back while the world's clock goes on: SIGSTOP, or a paused machine. */
