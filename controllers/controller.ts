@@ -6,7 +6,7 @@ import { OperatorError } from "../machinery/errors.ts";
 import type { Logger } from "../machinery/log.ts";
 import { type Random, uuid } from "../machinery/random.ts";
 import { parseRequestKey, type Reconcile, type Request, requestKey } from "../machinery/result.ts";
-import { WorkQueue } from "./work-queue.ts";
+import { WorkQueue } from "../machinery/work-queue.ts";
 
 export interface ControllerOptions {
   /** Lower case; `controller` in logs and metrics. */

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { WorkQueue } from "../../../controllers/work-queue.ts";
+import { WorkQueue } from "../../../machinery/work-queue.ts";
 import { sleep } from "../../../machinery/clock.ts";
 import { seededRandom } from "../../../machinery/random.ts";
 import { VirtualClock } from "../../../machinery/virtual-clock.ts";

@@ -1,7 +1,7 @@
 import PQueue from "p-queue";
-import { type BackoffPolicy, backoffMs } from "../machinery/backoff.ts";
-import type { Clock } from "../machinery/clock.ts";
-import type { Random } from "../machinery/random.ts";
+import { type BackoffPolicy, backoffMs } from "./backoff.ts";
+import type { Clock } from "./clock.ts";
+import type { Random } from "./random.ts";
 
 export interface WorkQueueOptions {
   readonly clock: Clock;
