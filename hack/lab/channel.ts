@@ -30,6 +30,13 @@ interface ExecStatus {
   readonly "err-truncated"?: boolean;
 }
 
+/** What the agent of Ferrite gives to the tools that it starts: they print the same in tests and in life. */
+const ENVIRONMENT = [
+  "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  "LC_ALL=C",
+  "TZ=UTC",
+  "HOME=/root",
+];
 /** For one command of the agent itself, not for what it starts; on a machine that is starved of CPU. */
 const ANSWER_MS = 30_000;
 const CHUNK_BYTES = 512 * 1024;
@@ -80,6 +87,7 @@ export class Channel {
     const { pid } = (await this.#call("guest-exec", {
       path: "setsid",
       arg: argv,
+      env: ENVIRONMENT,
       "capture-output": true,
       ...(stdin === undefined ? {} : { "input-data": Buffer.from(stdin).toString("base64") }),
     })) as { pid: number };

@@ -1,5 +1,5 @@
 import { type StdioOptions, spawn } from "node:child_process";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** A process of the lab. The start time tells it from a stranger that was given the same pid later. */
@@ -54,14 +54,17 @@ export async function kill(record: ProcessRecord): Promise<void> {
 /** `undefined`: there is no such process, or only its zombie. */
 function startTicksOf(pid: number): string | undefined {
   let stat: string;
+  let threads: number;
   try {
     stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    threads = readdirSync(`/proc/${pid}/task`).length;
   } catch {
     return undefined;
   }
   // The command name stands in parentheses and may hold anything; state is the first field after it.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
+  // The first thread may be a zombie while the others still hold the process's files.
+  return (fields[0] === "Z" || fields[0] === "X") && threads <= 1 ? undefined : fields[19];
 }
 
 export function thisProcess(): ProcessRecord {
