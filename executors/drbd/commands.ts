@@ -14,8 +14,14 @@ const look = (...argv: [string, ...string[]]): Command => ({ kind: "run", argv, 
 /** State of all resources, with sizes and out-of-sync counts, in one call. */
 export const eventsNow: Command = look("drbdsetup", "events2", "--now", "--statistics");
 
-/** Without `--force`: drbdmeta asks before it overwrites anything it knows, gets no answer, and stops. */
-export const createMetadata = (name: string): Command => change("drbdadm", "create-md", name);
+/**
+ * Overwrites the end of the disk without asking: drbdmeta takes any old bytes of a recycled disk for data and would
+ * want a terminal. Whoever plans it has looked for signatures before.
+ */
+export const createMetadata = (name: string): Command => change("drbdadm", "--", "--force", "create-md", name);
+/** Low-level probe for any signature; exit 2: nothing found. */
+export const probeSignature = (disk: string): Command =>
+  look("blkid", "--probe", "--output", "value", "--match-tag", "TYPE", disk);
 /** Erases the metadata, so that the device holds nothing of DRBD any more. */
 export const wipeMetadata = (name: string): Command => change("drbdadm", "--", "--force", "wipe-md", name);
 export const dumpMetadata = (name: string): Command => look("drbdadm", "dump-md", name);

@@ -1,8 +1,8 @@
 import type { Command } from "../command/types.ts";
-import type { Driver, Plan, Step } from "../driver.ts";
+import type { Plan, Step } from "../driver.ts";
 import * as commands from "./commands.ts";
 import { configPath, renderConfig84, type ResourceConfig } from "./config.ts";
-import { isAttached, type ObservedReplica, observeReplica } from "./observe.ts";
+import { isAttached, type ObservedReplica } from "./observe.ts";
 import type { ResourceState } from "./state.ts";
 
 /** What one side of a mirror should be. What may be done at all is decided above: see the arbitration. */
@@ -32,7 +32,7 @@ export function planReplica(desired: DesiredReplica, observed: ObservedReplica):
   }
   if (observed.metadata === "unknown")
     return blocked("MetadataUnknown", `DRBD's metadata on ${desired.config.local.disk} cannot be read`);
-  if (observed.metadata === "no") return planMetadata(desired);
+  if (observed.metadata === "no") return planMetadata(desired, observed);
   const { kernel } = observed;
   if (kernel?.device === undefined) return { kind: "steps", steps: bringUp(name, kernel) };
   if (!isAttached(kernel)) return { kind: "steps", steps: [step(`attach the disk of ${name}`, commands.attach(name))] };
@@ -46,8 +46,13 @@ function applyOptions(name: string, desired: DesiredReplica, kernel: ResourceSta
     : [step(`apply the disk settings of ${name}`, commands.diskOptions(name))];
 }
 
-function planMetadata(desired: DesiredReplica): Plan {
+function planMetadata(desired: DesiredReplica, observed: ObservedReplica): Plan {
   const { name, local } = desired.config;
+  if (desired.metadata === "may-create" && observed.holds !== "")
+    return blocked(
+      "DeviceHoldsData",
+      `${local.disk} on ${local.nodeName} holds ${observed.holds}, which a mirror would overwrite: use another device, or wipe it (wipefs --all) if it is not needed`,
+    );
   if (desired.metadata === "may-create")
     return { kind: "steps", steps: [step(`create metadata on ${local.disk}`, commands.createMetadata(name))] };
   return blocked(
@@ -128,9 +133,3 @@ export function planRemoval(
   }
   return { kind: "steps", steps };
 }
-
-/** The driver of one DRBD resource on this host. */
-export const drbdDriver = (name: string): Driver<DesiredReplica, ObservedReplica> => ({
-  observe: (exec, signal) => observeReplica(name, exec, signal),
-  plan: planReplica,
-});

@@ -13,6 +13,8 @@ export interface ObservedReplica {
   /** `undefined`: the kernel does not have it. */
   readonly kernel: ResourceState | undefined;
   readonly metadata: Known;
+  /** Signature on a disk without metadata (`ext4`, `LVM2_member`); empty: none. */
+  readonly holds: string;
   /** Current data generation, 16 hexadecimal digits; `undefined`: no metadata, or it could not be read. */
   readonly currentUUID: string | undefined;
   readonly progress: Progress | undefined;
@@ -29,8 +31,13 @@ export async function observeKernel(exec: Executor, signal: AbortSignal): Promis
   return parseEventsDump((await exec.run(commands.eventsNow, signal)).stdout);
 }
 
-/** Reads file, kernel and metadata of one resource. Metadata that cannot be read is `unknown`, never `no`. */
-export async function observeReplica(name: string, exec: Executor, signal: AbortSignal): Promise<ObservedReplica> {
+/** Reads file, kernel and metadata of one resource; `disk` is its backing device, where known. Metadata that cannot be read is `unknown`, never `no`. */
+export async function observeReplica(
+  name: string,
+  disk: string | undefined,
+  exec: Executor,
+  signal: AbortSignal,
+): Promise<ObservedReplica> {
   const configFile = await exec.read(configPath(name), signal);
   const kernel = (await observeKernel(exec, signal)).get(name);
   const attached = isAttached(kernel);
@@ -41,7 +48,19 @@ export async function observeReplica(name: string, exec: Executor, signal: Abort
     kernel?.device === undefined
       ? undefined
       : parseProgress((await exec.read("/proc/drbd", signal)) ?? "").get(kernel.device.minor);
-  return { configFile, kernel, metadata, currentUUID, progress };
+  const holds = metadata === "no" && disk !== undefined ? await readSignature(disk, exec, signal) : "";
+  return { configFile, kernel, metadata, holds, currentUUID, progress };
+}
+
+const NOTHING_FOUND = 2;
+
+async function readSignature(disk: string, exec: Executor, signal: AbortSignal): Promise<string> {
+  try {
+    return (await exec.run(commands.probeSignature(disk), signal)).stdout.trim() || "data";
+  } catch (error) {
+    if (error instanceof CommandError && error.output.exitCode === NOTHING_FOUND) return "";
+    throw error;
+  }
 }
 
 /** drbdmeta's own words for a device without metadata; any other failure leaves it open. */

@@ -27,7 +27,7 @@ export async function finalizeReplica(
   }
   let removed = false;
   const result = await runPass(context, deps.replicas, replica, async (): Promise<Report<MirrorReplica>> => {
-    const observed = await observeReplica(resourceName(replica), deps.exec, context.signal);
+    const observed = await observeReplica(resourceName(replica), undefined, deps.exec, context.signal);
     const left = await leaveRecord(deps, context, replica);
     if (left?.kind === "refused")
       return waiting(left.reason, left.message, replicaFields(replica, observed, context.now()));

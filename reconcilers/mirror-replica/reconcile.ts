@@ -55,7 +55,7 @@ async function onePass(
 ): Promise<Report<MirrorReplica>> {
   const found = await surroundings(deps, replica);
   if ("conditions" in found) return found;
-  const observed = await observeReplica(resourceName(replica), deps.exec, context.signal);
+  const observed = await observeReplica(resourceName(replica), found.disk, deps.exec, context.signal);
   const fields = replicaFields(replica, observed, context.now());
   const pair = pairName(replica.spec.hostName, replica.spec.peerHostName);
   const record = await deps.arbiter.read(pair, context.signal);

@@ -52,6 +52,7 @@ const observed = (overrides: Partial<ObservedReplica> = {}): ObservedReplica => 
   configFile: renderConfig84(config()),
   kernel: kernel(),
   metadata: "yes",
+  holds: "",
   currentUUID: "0011223344556676",
   progress: undefined,
   ...overrides,
@@ -106,7 +107,7 @@ describe("planReplica", () => {
       "makes metadata when nothing can be lost",
       { metadata: "may-create" },
       { kernel: undefined, metadata: "no" },
-      ["create-md m1"],
+      ["-- --force create-md m1"],
     ],
     ["comes up without network", {}, { kernel: undefined }, ["new-resource m1", "new-minor m1", "attach m1"]],
     [

@@ -28,6 +28,7 @@ const observed = ({
 }: Kernel = {}): ObservedReplica => ({
   configFile: "",
   metadata: "yes",
+  holds: "",
   currentUUID: "00112233445566AA",
   progress: undefined,
   kernel: {
