@@ -109,6 +109,12 @@ describe("planReplica", () => {
       { kernel: undefined, metadata: "no" },
       ["-- --force create-md m1"],
     ],
+    [
+      "overwrites nothing that it can recognise",
+      { metadata: "may-create" },
+      { kernel: undefined, metadata: "no", holds: "ext4" },
+      "DeviceHoldsData",
+    ],
     ["comes up without network", {}, { kernel: undefined }, ["new-resource m1", "new-minor m1", "attach m1"]],
     [
       "goes on after a crash between two steps of coming up",
