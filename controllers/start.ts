@@ -12,6 +12,8 @@ import { ApiContinuity } from "./api-continuity.ts";
 import { ApiEventRecorder } from "./events.ts";
 import { addHostController } from "./host.ts";
 import { fencedTransport, LeaderElector, type LeaderElectionOptions, type Term } from "./leader-election.ts";
+import { addMirrorController } from "./mirror.ts";
+import { addVolumeBindingController } from "./volume-binding.ts";
 import { Manager, type ReflectorHealth } from "./manager.ts";
 
 export interface ControllersOptions {
@@ -92,6 +94,8 @@ function makeManager(options: ControllersOptions, term: Term, continuity: ApiCon
   const manager = new Manager({ client, clock, random, log });
   const events = new ApiEventRecorder({ client, clock, random, log, component: "ferrite-controllers", instance });
   addHostController(manager, { client, clock, events, continuity });
+  addVolumeBindingController(manager, { client, events });
+  addMirrorController(manager, { client, events });
   return manager;
 }
 

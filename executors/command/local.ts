@@ -2,7 +2,7 @@ import { mkdir, open, readFile, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { execa } from "execa";
 import { CommandError } from "./errors.ts";
-import type { Command, CommandOutput, Executor, FileWrite } from "./types.ts";
+import type { Command, CommandOutput, Executor, FileWrite, Follow } from "./types.ts";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 /** A report of a thousand volumes is below 2 MiB; more means that something is wrong. */
@@ -77,3 +77,17 @@ async function read(path: string, signal: AbortSignal): Promise<string | undefin
     throw error;
   }
 }
+
+/** Ends when the program ends; throws when it failed. The program ends when the loop is left or `signal` fires. */
+export const followLocal: Follow = async function* (argv, signal) {
+  const [program, ...args] = argv;
+  const running = execa(program, args, {
+    env: ENVIRONMENT,
+    extendEnv: false,
+    buffer: false,
+    stdin: "ignore",
+    cancelSignal: signal,
+    forceKillAfterDelay: KILL_AFTER_MS,
+  });
+  yield* running.iterable();
+};

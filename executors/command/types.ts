@@ -34,3 +34,6 @@ export interface Executor {
   /** The file's text, or `undefined` when it does not exist. Any other failure throws. */
   read(path: string, signal: AbortSignal): Promise<string | undefined>;
 }
+
+/** A program that runs for as long as it is followed, line by line (`drbdsetup events2`). */
+export type Follow = (argv: Command["argv"], signal: AbortSignal) => AsyncIterable<string>;

@@ -1,0 +1,120 @@
+import { StatusWriter } from "../controllers/status-writer.ts";
+import type { RestClient } from "../client/rest.ts";
+import { isAlreadyExists, isNotFound } from "../client/errors.ts";
+import { HOSTS, type Host, type HostStatus } from "../crds/generated/host.ts";
+import type { Executor } from "../executors/command/types.ts";
+import { type BlockDevice, observeDevices } from "../executors/host/devices.ts";
+import { type Machine, observeMachine, observeTools, type Tools } from "../executors/host/machine.ts";
+import { type Clock, sleep } from "../machinery/clock.ts";
+import { setCondition } from "../machinery/conditions.ts";
+import type { Logger } from "../machinery/log.ts";
+import { formatBytes, parseBytes } from "../machinery/quantity.ts";
+
+export interface HostStatusOptions {
+  readonly client: Pick<RestClient, "get" | "create" | "apply">;
+  readonly exec: Executor;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly hostName: string;
+  /** Where others reach this host. */
+  readonly address: string;
+  readonly agentVersion: string;
+}
+
+/** Disks come and go without telling us. */
+const OBSERVE_MS = 15_000;
+
+/** Registers the machine as a Host and reports what it has, again and again. */
+export class HostReporter {
+  readonly #options: HostStatusOptions;
+  readonly #status: StatusWriter;
+
+  constructor(options: HostStatusOptions) {
+    this.#options = options;
+    this.#status = new StatusWriter({ client: options.client, fieldManager: `ferrite-agent-${options.hostName}` });
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#options;
+    while (!signal.aborted) {
+      try {
+        await this.report(signal);
+      } catch (err) {
+        if (!signal.aborted) log.warn({ err }, "could not report the machine");
+      }
+      await sleep(clock, OBSERVE_MS, signal).catch(() => undefined); // only the signal rejects
+    }
+  }
+
+  /** One look and one report. */
+  async report(signal: AbortSignal): Promise<void> {
+    const { exec } = this.#options;
+    const host = await this.#host(signal);
+    const [machine, tools, devices] = await Promise.all([
+      observeMachine(exec, signal),
+      observeTools(exec, signal),
+      observeDevices(exec, signal),
+    ]);
+    await this.#status.write(HOSTS, host, { ...this.#statusOf(host, machine, tools, devices) }, signal);
+  }
+
+  async #host(signal: AbortSignal): Promise<Host> {
+    const { client, hostName, address } = this.#options;
+    try {
+      return await client.get(HOSTS, { name: hostName }, signal);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+    try {
+      const spec = { address } as Host["spec"]; // the rest is the server's defaults
+      return await client.create(HOSTS, { metadata: { name: hostName }, spec } as Host, signal);
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error;
+      return client.get(HOSTS, { name: hostName }, signal);
+    }
+  }
+
+  #statusOf(host: Host, machine: Machine, tools: Tools, devices: readonly BlockDevice[]): HostStatus {
+    const { agentVersion, clock } = this.#options;
+    const reserve = parseBytes(String(host.spec.memoryReserve));
+    const now = clock.now();
+    const observedGeneration = host.metadata.generation ?? 0;
+    const missing = (["lvm", "drbd"] as const).filter((tool) => tools[tool] === undefined);
+    const conditions = setCondition(
+      host.status?.conditions?.filter(({ type }) => type === "ToolsPresent"),
+      {
+        type: "ToolsPresent",
+        status: missing.length === 0 ? "True" : "False",
+        reason: missing.length === 0 ? "Present" : "Missing",
+        message:
+          missing.length === 0
+            ? "LVM and DRBD are there"
+            : `not found: ${missing.join(", ")}; install lvm2 and drbd-utils`,
+        observedGeneration,
+      },
+      now,
+    );
+    return {
+      conditions,
+      uname: machine.nodeName,
+      bootID: machine.bootID,
+      capacity: { cpus: machine.cpus, memory: formatBytes(machine.memoryBytes) },
+      allocatable: { cpus: machine.cpus, memory: formatBytes(Math.max(0, machine.memoryBytes - reserve)) },
+      software: { kernel: machine.kernel, agent: agentVersion, ...present(tools) },
+      devices: devices.map(({ path, byId, model, serial, sizeBytes, rotational, volatileCache, holds }) => ({
+        path,
+        size: formatBytes(sizeBytes),
+        rotational,
+        holds,
+        ...present({ byId, model, serial, volatileCache }),
+      })),
+    };
+  }
+}
+
+/** Without the fields that are undefined. */
+function present<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: NonNullable<T[K]>;
+  };
+}

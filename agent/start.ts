@@ -1,0 +1,119 @@
+import { randomUUID } from "node:crypto";
+import type { Transport } from "../client/transport.ts";
+import { RestClient } from "../client/rest.ts";
+import { ApiEventRecorder } from "../controllers/events.ts";
+import { Manager } from "../controllers/manager.ts";
+import { objectAccess } from "../controllers/object-access.ts";
+import { objectReader } from "../controllers/object-maker.ts";
+import { objects, requestFor } from "../controllers/source.ts";
+import { HOSTS } from "../crds/generated/host.ts";
+import { MIRROR_REPLICAS, type MirrorReplica } from "../crds/generated/mirror-replica.ts";
+import { MIRRORS } from "../crds/generated/mirror.ts";
+import { VOLUMES } from "../crds/generated/volume.ts";
+import type { Executor, Follow } from "../executors/command/types.ts";
+import { observeMachine } from "../executors/host/machine.ts";
+import type { Clock } from "../machinery/clock.ts";
+import type { Logger } from "../machinery/log.ts";
+import type { Random } from "../machinery/random.ts";
+import type { Request } from "../machinery/result.ts";
+import { Arbiter } from "../reconcilers/host-pair/arbiter.ts";
+import { resourceName } from "../reconcilers/mirror-replica/desired.ts";
+import { mirrorReplicaReconciler } from "../reconcilers/mirror-replica/reconcile.ts";
+import { apiPairStore } from "./api-pair-store.ts";
+import { drbdAnswers } from "./drbd-answers.ts";
+import { serveDrbdRequests } from "./drbd-requests.ts";
+import { installHelper, watchDrbd } from "./drbd-watch.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { HostReporter } from "./host-status.ts";
+import { loadPairMemory } from "./pair-memory.ts";
+import { secretReader } from "./secrets.ts";
+
+export interface AgentOptions {
+  readonly hostName: string;
+  /** Where other hosts reach this one. */
+  readonly address: string;
+  readonly transport: Transport;
+  readonly exec: Executor;
+  readonly follow: Follow;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** What must outlive a reboot; 0700. */
+  readonly stateDir: string;
+  /** The program that the DRBD module calls. */
+  readonly helperPath: string;
+  readonly version: string;
+}
+
+/** Runs the agent of one host until `signal` fires, then until its running passes have ended. */
+export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
+  const { hostName, transport, exec, clock, random, log, stateDir } = options;
+  const client = new RestClient({ transport, clock, userAgent: `ferrite-agent/${options.version}` });
+  const fieldManager = `ferrite-agent-${hostName}`;
+  const { bootID } = await observeMachine(exec, signal);
+  const memory = await loadPairMemory(`${stateDir}/pairs.json`, exec, signal);
+  const arbiter = new Arbiter({ store: apiPairStore(client), me: { hostName, bootID }, memory, clock, random });
+  const events = new ApiEventRecorder({ client, clock, random, log, component: "ferrite-agent", instance: hostName });
+  const manager = new Manager({ client, clock, random, log });
+
+  const mine = { fieldSelector: `spec.hostName=${hostName}` };
+  const replicas = objectAccess({
+    type: MIRROR_REPLICAS,
+    cache: manager.cache(MIRROR_REPLICAS, mine),
+    client,
+    events,
+    fieldManager,
+  });
+  const mirrors = objectReader(manager.cache(MIRRORS));
+  const ofMirror = (namespace: string, name: string): Request[] =>
+    replicas
+      .list()
+      .filter(({ metadata, spec }) => metadata.namespace === namespace && spec.mirrorRef.name === name)
+      .map(requestFor);
+  const wakeReplica = manager.add({
+    name: "mirror-replica",
+    concurrency: 4,
+    sources: [
+      objects(MIRROR_REPLICAS, undefined, mine),
+      objects(MIRRORS, ({ metadata }) => ofMirror(metadata.namespace, metadata.name)),
+      objects(VOLUMES, ({ metadata }) =>
+        replicas
+          .list()
+          .filter(
+            (each) =>
+              each.metadata.namespace === metadata.namespace && each.spec.backing.volumeRef?.name === metadata.name,
+          )
+          .map(requestFor),
+      ),
+      objects(HOSTS, () => replicas.list().map(requestFor)),
+    ],
+    reconcile: mirrorReplicaReconciler({
+      hostName,
+      exec,
+      arbiter,
+      replicas,
+      mirrors,
+      volumes: objectReader(manager.cache(VOLUMES)),
+      hosts: objectReader(manager.cache(HOSTS)),
+      secret: secretReader(client),
+    }),
+  });
+  const wake = (replica: MirrorReplica) => wakeReplica(requestFor(replica));
+  const changed = (resource: string | undefined) => {
+    for (const replica of replicas.list())
+      if (resource === undefined || resourceName(replica) === resource) wake(replica);
+  };
+
+  await installHelper(options.helperPath, exec, signal);
+  const heartbeat = new Heartbeat({ client, clock, log, hostName, bootID: `${bootID}_${randomUUID()}` });
+  const reporter = new HostReporter({ ...options, client, agentVersion: options.version });
+  const answer = drbdAnswers({ hostName, arbiter, replicas, mirrors, log, wake });
+  log.info({ hostName, bootID }, "agent runs");
+  await Promise.all([
+    heartbeat.run(signal),
+    reporter.run(signal),
+    manager.run(signal),
+    watchDrbd(changed, options, signal),
+    serveDrbdRequests(answer, options, signal),
+  ]);
+}
