@@ -142,9 +142,9 @@ export const dataSource = (description: string, kind: "Volume" | "Mirror"): Sche
             maxLength: 2048,
             pattern: "^https?://[^\\s]+$",
           }),
-          path: text("Path of the image on the host that makes the device.", {
-            maxLength: 4096,
-            pattern: "^/.+$",
+          path: text("Path of the image on the host that makes the device, below /var/lib/ferrite/images.", {
+            maxLength: 1024,
+            pattern: "^/var/lib/ferrite/images(/[-A-Za-z0-9_+~][-A-Za-z0-9_+~.]*)+$",
           }),
           sha256: text("SHA-256 of the image, in hexadecimal. The device is not Ready before it was compared.", {
             pattern: "^[0-9a-f]{64}$",

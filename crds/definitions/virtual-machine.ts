@@ -10,19 +10,25 @@ import {
 } from "./kind-definition.ts";
 import { flag, integer, list, object, oneOf, text } from "./schema-node.ts";
 
-const absolutePath = (description: string) => text(description, { maxLength: 4096, pattern: "^/.+$" });
+/** Whoever may make guests in a namespace must not be able to read any file of the host through them. */
+const bootFile = (description: string) =>
+  text(`${description} Below /boot or /var/lib/ferrite/images.`, {
+    maxLength: 1024,
+    pattern: "^/(boot|var/lib/ferrite/images)(/[-A-Za-z0-9_+~][-A-Za-z0-9_+~.]*)+$",
+  });
 
 const boot = object(
   "How the guest starts: a kernel, a boot loader, or firmware (with or without a CD-ROM).",
   {
-    kernel: absolutePath("Path of a kernel on the host."),
-    initrd: absolutePath("Path of an initial RAM disk on the host; with kernel."),
+    kernel: bootFile("Path of a kernel on the host."),
+    initrd: bootFile("Path of an initial RAM disk on the host; with kernel."),
     cmdline: text("Kernel command line; with kernel.", { maxLength: 4096 }),
-    bootloader: text("Xen only: program that reads the kernel from the guest's first disk, such as pygrub.", {
-      maxLength: 255,
-    }),
+    bootloader: text(
+      "Xen only: one of Xen's own programs that read the kernel from the guest's first disk, such as pygrub.",
+      { maxLength: 64, pattern: "^[a-z][-a-z0-9]*$" },
+    ),
     firmware: oneOf(["BIOS", "UEFI"], "Firmware that boots from the first disk."),
-    cdrom: absolutePath("Path of an ISO image on the host, tried first."),
+    cdrom: bootFile("Path of an ISO image on the host, tried first."),
   },
   {
     name: "BootSource",

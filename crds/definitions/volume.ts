@@ -25,7 +25,10 @@ export const volume: KindDefinition = {
         default: false,
       }),
       fileSystem: f.fileSystem("Make this file system on it."),
-      source: f.dataSource("What it starts with; zeros when absent.", "Volume"),
+      source: f.dataSource(
+        "What it starts with. When absent a thin volume reads as zeros, a thick one as what its place on the disk held before.",
+        "Volume",
+      ),
       adopt: object(
         "Take over a logical volume that exists, with its data. Nothing is made or overwritten.",
         {

@@ -26,7 +26,7 @@ export interface FileSystem {
 export interface ImageSource {
   /** Where an agent fetches the image, by http or https. */
   readonly url?: string;
-  /** Path of the image on the host that makes the device. */
+  /** Path of the image on the host that makes the device, below /var/lib/ferrite/images. */
   readonly path?: string;
   /** SHA-256 of the image, in hexadecimal. The device is not Ready before it was compared. */
   readonly sha256?: string;

@@ -99,17 +99,17 @@ export interface BlockSource {
 
 /** How the guest starts: a kernel, a boot loader, or firmware (with or without a CD-ROM). */
 export interface BootSource {
-  /** Path of a kernel on the host. */
+  /** Path of a kernel on the host. Below /boot or /var/lib/ferrite/images. */
   readonly kernel?: string;
-  /** Path of an initial RAM disk on the host; with kernel. */
+  /** Path of an initial RAM disk on the host; with kernel. Below /boot or /var/lib/ferrite/images. */
   readonly initrd?: string;
   /** Kernel command line; with kernel. */
   readonly cmdline?: string;
-  /** Xen only: program that reads the kernel from the guest's first disk, such as pygrub. */
+  /** Xen only: one of Xen's own programs that read the kernel from the guest's first disk, such as pygrub. */
   readonly bootloader?: string;
   /** Firmware that boots from the first disk. */
   readonly firmware?: "BIOS" | "UEFI";
-  /** Path of an ISO image on the host, tried first. */
+  /** Path of an ISO image on the host, tried first. Below /boot or /var/lib/ferrite/images. */
   readonly cdrom?: string;
 }
 

@@ -26,7 +26,10 @@ export interface VolumeSpec {
   readonly thin: boolean;
   /** Make this file system on it. Made only when the device holds nothing; grown with the device. */
   readonly fileSystem?: FileSystem;
-  /** What it starts with; zeros when absent. */
+  /**
+   * What it starts with. When absent a thin volume reads as zeros, a thick one as what its place on the disk held
+   * before.
+   */
   readonly source?: VolumeDataSource;
   /** Take over a logical volume that exists, with its data. Nothing is made or overwritten. */
   readonly adopt?: VolumeAdoption;
@@ -44,7 +47,10 @@ export interface VolumeAdoption {
   readonly logicalVolumeName?: string;
 }
 
-/** What it starts with; zeros when absent. */
+/**
+ * What it starts with. When absent a thin volume reads as zeros, a thick one as what its place on the disk held
+ * before.
+ */
 export interface VolumeDataSource {
   /** Copy of this Snapshot. */
   readonly snapshotRef?: LocalRef;

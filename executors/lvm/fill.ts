@@ -70,8 +70,9 @@ function copySteps(filling: Filling, originName: string, device: string): Plan {
   const origin = group.logicalVolumes.find(({ name }) => name === originName);
   if (origin === undefined)
     return blocked("SourceMissing", `there is no volume ${originName} in ${group.name} to copy`);
-  if (origin.sizeBytes > volume.sizeBytes)
-    return blocked("SourceTooLarge", `${originName} has ${mebibytes(origin.sizeBytes)}, more than ${volume.name}`);
+  const originBytes = origin.originSizeBytes ?? origin.sizeBytes;
+  if (originBytes > volume.sizeBytes)
+    return blocked("SourceTooLarge", `${originName} has ${mebibytes(originBytes)}, more than ${volume.name}`);
   const copy = (from: string) => copying(`/dev/${group.name}/${from}`, device, volume);
   if (origin.role.includes("snapshot") && origin.open === "no") return { kind: "steps", steps: copy(originName) };
   const name = `${volume.name}_source`;
