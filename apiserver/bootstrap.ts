@@ -5,7 +5,7 @@ import {
   reconcileBinding,
   reconcileRole,
 } from "./access/rbac/default-roles.ts";
-import type { User } from "./access/types.ts";
+import { SERVER_USER } from "./access/users.ts";
 import { RBAC_GROUP } from "./builtin/kinds/rbac.ts";
 import { objectKey } from "./objects/key.ts";
 import type { Resource } from "./registry/types.ts";
@@ -13,14 +13,6 @@ import { ApiError } from "./status.ts";
 import type { ApiCall, VerbContext } from "./verbs/call.ts";
 import { createObject } from "./verbs/create.ts";
 import { writeExisting } from "./verbs/write-existing.ts";
-
-/** The server itself, where it writes for its own sake. */
-export const SERVER_USER: User = {
-  name: "system:apiserver",
-  uid: "",
-  groups: ["system:masters", "system:authenticated"],
-  extra: {},
-};
 
 const NAMESPACES = ["default", "kube-system", "kube-public", "kube-node-lease", "ferrite-system"];
 

@@ -1,17 +1,20 @@
 import { type Clock, systemClock } from "../machinery/clock.ts";
 import { type Logger, silentLogger } from "../machinery/log.ts";
 import { type Random, systemRandom } from "../machinery/random.ts";
+import type { AuditLog } from "./access/audit.ts";
 import { EscalationCheck } from "./access/escalation.ts";
-import { rbacAuthorizer } from "./access/rbac/authorizer.ts";
+import { hostAuthorizer } from "./access/host-authorizer.ts";
+import { firstToAllow, rbacAuthorizer } from "./access/rbac/authorizer.ts";
 import type { Authorizer } from "./access/types.ts";
+import { kindReader, makeAdmission } from "./admission.ts";
 import { bootstrap } from "./bootstrap.ts";
 import { builtinResources } from "./builtin/builtin-resources.ts";
-import { RBAC_GROUP } from "./builtin/kinds/rbac.ts";
 import { Caches } from "./caches.ts";
 import type { HttpRequest, HttpResponse } from "./http/exchange.ts";
 import { handle, type HandlerOptions } from "./http/handler.ts";
 import { type Listener, listen } from "./http/node-listener.ts";
 import { type IdentityOptions, makeIdentity } from "./identity.ts";
+import { Metrics } from "./metrics.ts";
 import { OpenApi } from "./openapi/openapi.ts";
 import { followPolicy } from "./policy.ts";
 import { CrdFollower } from "./registry/crd-follower.ts";
@@ -21,7 +24,7 @@ import { Registry } from "./registry/registry.ts";
 import type { Resource } from "./registry/types.ts";
 import { compileSchema } from "./schema/compile.ts";
 import type { Storage } from "./storage/types.ts";
-import type { VerbContext, WriteChange } from "./verbs/call.ts";
+import type { VerbContext, WriteChange, WriteHooks } from "./verbs/call.ts";
 import { VERSION } from "./version.ts";
 
 export interface ServerOptions {
@@ -37,6 +40,7 @@ export interface ServerOptions {
     /** PEM. */
     readonly tls: { readonly key: string; readonly certificate: string; readonly clientCa: string };
   };
+  readonly audit?: AuditLog;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly log?: Logger;
@@ -54,20 +58,27 @@ const STOP_GRACE_MS = 10_000;
 
 /** Starts the Kubernetes API on a store. Resolves when all that is in the store is served. */
 export async function startServer(options: ServerOptions): Promise<ApiServer> {
-  const { storage, clock = systemClock, random = systemRandom, log = silentLogger } = options;
+  const { clock = systemClock, random = systemRandom, log = silentLogger } = options;
+  const metrics = new Metrics(clock);
+  const storage = metrics.measure(options.storage);
   const basics = { storage, clock, random, log };
   const stopping = new AbortController();
   const builtins: readonly Resource[] = builtinResources(compileSchema).map((resource) =>
     isCrdKind(resource) ? crdKind(resource, () => registry, clock) : resource,
   );
   const policy = await followPolicy({ ...basics, resources: builtins }, stopping.signal);
-  const authorizer = options.authorizer ?? rbacAuthorizer(policy.index);
+  const caches = new Caches(basics);
+  const read = kindReader(() => registry, caches);
+  const authorizer = options.authorizer ?? firstToAllow([rbacAuthorizer(policy.index), hostAuthorizer(read)]);
   const identity = makeIdentity(options.identity ?? {}, { ...basics, policy: policy.index, authorizer });
   const registry = new Registry(builtins, identity.virtual);
   const follower = new CrdFollower({ ...basics, registry });
   const following = await follower.start(stopping.signal);
-  const caches = new Caches(basics);
-  const hooks = makeHooks(follower, new EscalationCheck(policy.index, authorizer), log);
+  const escalation = new EscalationCheck(policy.index, authorizer);
+  const hooks: WriteHooks = {
+    ...makeAdmission({ escalation, authorizer, read }),
+    written: (change) => serveDefinition(follower, change, log),
+  };
   const context: VerbContext = { storage, caches, registry, clock, random, hooks };
   await bootstrap(context);
   let listener: Listener | undefined;
@@ -84,6 +95,8 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     ],
     authenticator: identity.authenticator,
     authorizer,
+    metrics,
+    audit: options.audit,
     clock,
     random,
     log,
@@ -105,19 +118,12 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   };
 }
 
-function makeHooks(follower: CrdFollower, escalation: EscalationCheck, log: Logger): VerbContext["hooks"] {
-  return {
-    admit: ({ resource, user, old, updated }: WriteChange) =>
-      resource.group === RBAC_GROUP && updated !== undefined
-        ? escalation.check({ user, object: updated, old })
-        : Promise.resolve(),
-    written({ resource, updated }) {
-      if (!isCrdKind(resource) || updated === undefined) return;
-      try {
-        follower.apply(updated as CustomResourceDefinition);
-      } catch (error) {
-        log.error({ err: error, name: updated.metadata.name }, "cannot serve a definition");
-      }
-    },
-  };
+/** A definition is served by this server when the answer to its write comes; other servers follow by their watches. */
+function serveDefinition(follower: CrdFollower, { resource, updated }: WriteChange, log: Logger): void {
+  if (!isCrdKind(resource) || updated === undefined) return;
+  try {
+    follower.apply(updated as CustomResourceDefinition);
+  } catch (error) {
+    log.error({ err: error, name: updated.metadata.name }, "cannot serve a definition");
+  }
 }

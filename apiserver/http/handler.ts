@@ -1,11 +1,14 @@
 import type { Clock } from "../../machinery/clock.ts";
 import type { Logger } from "../../machinery/log.ts";
 import { type Random, uuid } from "../../machinery/random.ts";
+import type { AuditLog } from "../access/audit.ts";
 import { forbidden } from "../access/forbidden.ts";
 import { impersonate } from "../access/impersonate.ts";
 import type { Attributes, Authenticator, Authorizer, User } from "../access/types.ts";
+import { ANONYMOUS } from "../access/users.ts";
 import { negotiateOutput, type Negotiated, TABLE_CONVERSIONS } from "../codec/media-type.ts";
-import { badRequest } from "../status.ts";
+import type { Metrics } from "../metrics.ts";
+import { type ApiError, badRequest } from "../status.ts";
 import type { VerbContext } from "../verbs/call.ts";
 import { createVirtual } from "../verbs/create-virtual.ts";
 import { dispatch, findResource, findVirtual, methodNotAllowed, unknownPath } from "./dispatch.ts";
@@ -22,25 +25,69 @@ export interface HandlerOptions {
   readonly checks: readonly HealthCheck[];
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer;
+  readonly metrics: Metrics;
+  readonly audit: Pick<AuditLog, "record"> | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
 }
 
-const ANONYMOUS: User = { name: "system:anonymous", uid: "", groups: ["system:unauthenticated"], extra: {} };
 const HEALTH_PATHS = /^\/(livez|readyz|healthz)(\/|$)/;
+
+/** What becomes known of a request on its way: for the audit log and the metrics. */
+interface Progress {
+  info: RequestInfo | undefined;
+  user: User;
+  impersonated: User | undefined;
+  attributes: Attributes | undefined;
+  reason: string;
+  /** The path is one of ours. */
+  known: boolean;
+}
 
 /** Answers one request; whatever goes wrong becomes a Status. Never rejects. */
 export async function handle(options: HandlerOptions, request: HttpRequest): Promise<HttpResponse> {
   const auditId = request.header("audit-id") ?? uuid(options.random);
+  const [receivedAt, startMs] = [options.clock.now(), options.clock.monotonicMs()];
   const warnings: string[] = [];
+  const progress: Progress = {
+    info: undefined,
+    user: ANONYMOUS,
+    impersonated: undefined,
+    attributes: undefined,
+    reason: "",
+    known: false,
+  };
   let response: HttpResponse;
+  let failure: ApiError | undefined;
   try {
-    response = await answer(options, request, (text) => warnings.push(text));
+    response = await answer(options, request, progress, (text) => warnings.push(text));
   } catch (error) {
-    const apiError = toApiError(error);
-    if (apiError.reason === "InternalError") options.log.error({ err: error, path: request.path }, "request failed");
-    response = errorResponse(apiError);
+    failure = toApiError(error);
+    if (failure.reason === "InternalError") options.log.error({ err: error, path: request.path }, "request failed");
+    response = errorResponse(failure);
+  }
+  const { info, attributes } = progress;
+  if (info !== undefined) {
+    options.metrics.observe(info, progress.known, response.status, options.clock.monotonicMs() - startMs);
+  }
+  if (attributes !== undefined) {
+    const { user, impersonated, reason } = progress;
+    options.audit?.record({
+      auditId,
+      user,
+      impersonated,
+      attributes,
+      requestUri: request.query.size === 0 ? request.path : `${request.path}?${request.query.toString()}`,
+      sourceIps: [request.remoteAddress],
+      userAgent: request.header("user-agent") ?? "",
+      receivedAt,
+      answeredAt: options.clock.now(),
+      responseCode: response.status,
+      responseReason: failure?.reason,
+      decision: failure?.reason === "Forbidden" ? "forbid" : "allow",
+      reason,
+    });
   }
   const common = { "audit-id": auditId, "cache-control": "no-cache, private" };
   const warning = warnings.length === 0 ? {} : { warning: [...new Set(warnings)].map((text) => warningHeader(text)) };
@@ -56,13 +103,32 @@ function warningHeader(text: string): string {
 async function answer(
   options: HandlerOptions,
   request: HttpRequest,
+  progress: Progress,
   warn: (text: string) => void,
 ): Promise<HttpResponse> {
   const info = parseRequestInfo(request.method, request.path, request.query);
   if (info.path.includes("\0")) throw badRequest("the path holds a zero byte");
-  const known = (await options.authenticator.authenticate(request.credentials)) ?? ANONYMOUS;
-  const user = await impersonate(known, request.impersonation ?? {}, options.authorizer);
-  await authorize(options, info, user, request.query);
+  progress.info = info;
+  progress.attributes = attributesOf(info, ANONYMOUS, request.query);
+  progress.user = (await options.authenticator.authenticate(request.credentials)) ?? ANONYMOUS;
+  const user = await impersonate(progress.user, request.impersonation ?? {}, options.authorizer);
+  if (user !== progress.user) progress.impersonated = user;
+  progress.attributes = attributesOf(info, user, request.query);
+  const { allowed, reason } = await options.authorizer.authorize(progress.attributes);
+  progress.reason = reason;
+  if (!allowed) throw forbidden(progress.attributes, reason);
+  const response = await route(options, request, info, user, warn);
+  progress.known = true;
+  return response;
+}
+
+async function route(
+  options: HandlerOptions,
+  request: HttpRequest,
+  info: RequestInfo,
+  user: User,
+  warn: (text: string) => void,
+): Promise<HttpResponse> {
   if (info.resourceRequest) return resourceResponse(options, request, info, user, warn);
   if (HEALTH_PATHS.test(info.path)) {
     const health = await healthResponse(info.path, request.query, options.checks);
@@ -71,29 +137,29 @@ async function answer(
   if (request.method !== "GET" && request.method !== "HEAD") {
     throw methodNotAllowed();
   }
+  if (info.path === "/metrics") {
+    const { contentType, text } = await options.metrics.render();
+    return { status: 200, headers: { "content-type": contentType }, body: text };
+  }
   const document = documentResponse(options.documents, request);
   if (document === undefined) throw unknownPath();
   return document;
 }
 
-async function authorize(options: HandlerOptions, info: RequestInfo, user: User, query: URLSearchParams) {
-  const attributes: Attributes = {
-    user,
-    verb: info.verb,
-    namespace: info.namespace,
-    apiGroup: info.group,
-    apiVersion: info.version,
-    resource: info.resource,
-    subresource: info.subresource,
-    name: info.name,
-    resourceRequest: info.resourceRequest,
-    path: info.path,
-    ...optional("fieldSelector", query.get("fieldSelector")),
-    ...optional("labelSelector", query.get("labelSelector")),
-  };
-  const { allowed, reason } = await options.authorizer.authorize(attributes);
-  if (!allowed) throw forbidden(attributes, reason);
-}
+const attributesOf = (info: RequestInfo, user: User, query: URLSearchParams): Attributes => ({
+  user,
+  verb: info.verb,
+  namespace: info.namespace,
+  apiGroup: info.group,
+  apiVersion: info.version,
+  resource: info.resource,
+  subresource: info.subresource,
+  name: info.name,
+  resourceRequest: info.resourceRequest,
+  path: info.path,
+  ...optional("fieldSelector", query.get("fieldSelector")),
+  ...optional("labelSelector", query.get("labelSelector")),
+});
 
 const optional = <K extends string>(key: K, value: string | null): { [P in K]?: string } =>
   value === null || value === "" ? {} : ({ [key]: value } as { [P in K]?: string });
@@ -116,7 +182,18 @@ async function resourceResponse(
   const output = negotiate(request, info);
   const include = includeObject(request.query);
   const reply = await dispatch(options.context, resource, request, info, user, warn);
-  return renderReply(reply, { resource, output, includeObject: include, now: () => options.clock.now() });
+  const measured = reply.kind === "watch" ? { ...reply, events: counted(options, info, reply.events) } : reply;
+  return renderReply(measured, { resource, output, includeObject: include, now: () => options.clock.now() });
+}
+
+/** The same events; open watches are counted from the first to the last. */
+async function* counted<T>(options: HandlerOptions, info: RequestInfo, events: AsyncIterable<T>): AsyncIterable<T> {
+  const closed = options.metrics.watchOpened(info);
+  try {
+    yield* events;
+  } finally {
+    closed();
+  }
 }
 
 const negotiate = (request: HttpRequest, { verb }: RequestInfo): Negotiated =>

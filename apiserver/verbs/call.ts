@@ -23,6 +23,8 @@ export interface VerbContext {
 export interface WriteHooks {
   /** Cross-object rules. Throws ApiError to refuse. `old` is absent on create, `updated` on delete. */
   admit(change: WriteChange): Promise<void>;
+  /** Runs a whole write; for kinds that are judged together, after all that came before it. */
+  exclusively<T>(resource: Resource, work: () => Promise<T>): Promise<T>;
   /** After the write is durable; must not throw. */
   written(change: WriteChange): void;
 }
@@ -31,6 +33,8 @@ export interface WriteChange {
   readonly resource: Resource;
   readonly user: User;
   readonly operation: "create" | "update" | "delete";
+  /** How the client asked for it. */
+  readonly verb: "create" | "update" | "patch" | "apply" | "delete" | "deletecollection";
   readonly subresource: string;
   readonly old: KubeObject | undefined;
   readonly updated: KubeObject | undefined;
@@ -51,6 +55,13 @@ export interface ApiCall {
   readonly warn: (text: string) => void;
   /** Aborts when the client has gone or the server stops. */
   readonly signal: AbortSignal;
+}
+
+/** The verb of a write, with `apply` told from the other patches. */
+export function writeVerb({ info, contentType }: ApiCall): WriteChange["verb"] {
+  const { verb } = info;
+  if (verb === "patch") return contentType?.startsWith("application/apply-patch+yaml") === true ? "apply" : "patch";
+  return verb === "create" || verb === "update" || verb === "delete" || verb === "deletecollection" ? verb : "update";
 }
 
 /** What a verb answers; `http/` turns it into JSON or a Table. */

@@ -5,7 +5,7 @@ import { asPresented, present, type Presented, toStorage } from "../objects/pres
 import { alreadyExists, ApiError } from "../status.ts";
 import { KeyExistsError } from "../storage/errors.ts";
 import { readObject } from "./body.ts";
-import type { ApiCall, Reply, VerbContext } from "./call.ts";
+import { type ApiCall, type Reply, type VerbContext, writeVerb } from "./call.ts";
 import { checkNamespace } from "./namespace-check.ts";
 import { parseWriteOptions, type WriteOptions } from "./options.ts";
 import { trackManager } from "./track.ts";
@@ -33,12 +33,31 @@ export async function createObject(
   options: Pick<WriteOptions, "dryRun">,
   track: (object: KubeObject) => void,
 ): Promise<Presented> {
+  return context.hooks.exclusively(call.resource, () => storeNew(context, call, object, options, track));
+}
+
+async function storeNew(
+  context: VerbContext,
+  call: ApiCall,
+  object: KubeObject,
+  options: Pick<WriteOptions, "dryRun">,
+  track: (object: KubeObject) => void,
+): Promise<Presented> {
   const { resource, info, user } = call;
   await checkNamespace(context, call);
   const generated = object.metadata.name === undefined;
   prepareForCreate(context, call, object);
   track(object);
-  const change = { resource, user, operation: "create" as const, subresource: "", old: undefined, updated: object };
+  const verb = writeVerb(call);
+  const change = {
+    resource,
+    user,
+    operation: "create" as const,
+    verb,
+    subresource: "",
+    old: undefined,
+    updated: object,
+  };
   await context.hooks.admit({ ...change, dryRun: options.dryRun });
   for (let tries = 1; ; tries += 1) {
     const key = objectKey(resource, info.namespace, object.metadata.name ?? "");

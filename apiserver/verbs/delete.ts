@@ -8,7 +8,7 @@ import { conflict, notFound, OBJECT_MODIFIED } from "../status.ts";
 import { RevisionMismatchError } from "../storage/errors.ts";
 import type { Stored } from "../storage/types.ts";
 import { readOptions } from "./body.ts";
-import type { ApiCall, Reply, VerbContext } from "./call.ts";
+import { type ApiCall, type Reply, type VerbContext, writeVerb } from "./call.ts";
 import { type DeleteOptions, parseDeleteOptions, type Propagation } from "./delete-options.ts";
 
 /** A delete has no precondition of its own: it goes on until it meets a quiet moment. */
@@ -36,6 +36,15 @@ export async function deleteObject(
   name: string,
   options: DeleteOptions,
 ): Promise<DeleteOutcome> {
+  return context.hooks.exclusively(call.resource, () => untilQuiet(context, call, name, options));
+}
+
+async function untilQuiet(
+  context: VerbContext,
+  call: ApiCall,
+  name: string,
+  options: DeleteOptions,
+): Promise<DeleteOutcome> {
   const { resource, info } = call;
   let { stored } = await context.storage.get(objectKey(resource, info.namespace, name));
   for (let tries = 1; ; tries += 1) {
@@ -52,13 +61,22 @@ export async function deleteObject(
 
 async function deleteOnce(
   context: VerbContext,
-  { resource, user }: ApiCall,
+  call: ApiCall,
   options: DeleteOptions,
   stored: Stored,
 ): Promise<DeleteOutcome> {
+  const { resource, user } = call;
   const live = present(resource, stored).object;
   checkPreconditions(resource, live, options);
-  const change = { resource, user, operation: "delete" as const, subresource: "", old: live, updated: undefined };
+  const change = {
+    resource,
+    user,
+    operation: "delete" as const,
+    verb: writeVerb(call),
+    subresource: "",
+    old: live,
+    updated: undefined,
+  };
   await context.hooks.admit({ ...change, dryRun: options.dryRun });
   const next = withPropagation(resource, live, options.propagation);
   if (!hasFinalizers(resource, next)) {

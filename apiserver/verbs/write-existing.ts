@@ -7,7 +7,7 @@ import { conflict, notFound, OBJECT_MODIFIED } from "../status.ts";
 import { RevisionMismatchError } from "../storage/errors.ts";
 import type { Stored } from "../storage/types.ts";
 import { isUnchanged } from "../storage/value.ts";
-import type { ApiCall, VerbContext } from "./call.ts";
+import { type ApiCall, type VerbContext, writeVerb } from "./call.ts";
 
 /** How often a write that lost the race against another one is worked out anew. */
 const CONFLICT_TRIES = 5;
@@ -28,6 +28,10 @@ export interface ExistingWrite {
  * last finalizer of an object that is being deleted, the object goes. Throws ApiError.
  */
 export async function writeExisting(context: VerbContext, call: ApiCall, write: ExistingWrite): Promise<Presented> {
+  return context.hooks.exclusively(call.resource, () => untilQuiet(context, call, write));
+}
+
+async function untilQuiet(context: VerbContext, call: ApiCall, write: ExistingWrite): Promise<Presented> {
   const { resource, info } = call;
   const key = objectKey(resource, info.namespace, info.name);
   let { stored } = await context.storage.get(key);
@@ -54,7 +58,15 @@ async function writeOnce(
   const updated = await write.change(live);
   prepareForUpdate(call, updated, live);
   write.track(live, updated);
-  const change = { resource, user, operation: "update" as const, subresource: info.subresource, old: live, updated };
+  const change = {
+    resource,
+    user,
+    operation: "update" as const,
+    verb: writeVerb(call),
+    subresource: info.subresource,
+    old: live,
+    updated,
+  };
   await context.hooks.admit({ ...change, dryRun: write.dryRun });
   const encoded = toStorage(resource, updated);
   if (write.dryRun || isUnchanged(stored, encoded)) return asPresented(updated);
