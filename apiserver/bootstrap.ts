@@ -5,13 +5,13 @@ import {
   reconcileBinding,
   reconcileRole,
 } from "./access/rbac/default-roles.ts";
-import { SERVER_USER } from "./access/users.ts";
 import { RBAC_GROUP } from "./builtin/kinds/rbac.ts";
 import { objectKey } from "./objects/key.ts";
 import type { Resource } from "./registry/types.ts";
 import { ApiError } from "./status.ts";
 import type { ApiCall, VerbContext } from "./verbs/call.ts";
 import { createObject } from "./verbs/create.ts";
+import { serverCall } from "./verbs/server-call.ts";
 import { writeExisting } from "./verbs/write-existing.ts";
 
 const NAMESPACES = ["default", "kube-system", "kube-public", "kube-node-lease", "ferrite-system"];
@@ -36,32 +36,6 @@ export async function bootstrap(context: VerbContext): Promise<void> {
 function required(resource: Resource | undefined): Resource {
   if (resource === undefined) throw new Error("a built-in kind that the server itself needs is not registered");
   return resource;
-}
-
-/** A call by the server itself on one object. */
-export function serverCall(resource: Resource, namespace: string, name: string, subresource = ""): ApiCall {
-  return {
-    resource,
-    info: {
-      path: "",
-      verb: "",
-      resourceRequest: true,
-      group: resource.group,
-      version: resource.version,
-      namespace,
-      resource: resource.plural,
-      subresource,
-      name,
-      rest: [],
-    },
-    user: SERVER_USER,
-    query: new URLSearchParams(),
-    userAgent: "ferrite-server",
-    contentType: undefined,
-    body: () => Promise.resolve(Buffer.alloc(0)),
-    warn: () => {},
-    signal: new AbortController().signal,
-  };
 }
 
 async function ensure(

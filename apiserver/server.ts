@@ -17,6 +17,7 @@ import { type IdentityOptions, makeIdentity } from "./identity.ts";
 import { Metrics } from "./metrics.ts";
 import { OpenApi } from "./openapi/openapi.ts";
 import { followPolicy } from "./policy.ts";
+import { CrdCleanup } from "./registry/crd-cleanup.ts";
 import { CrdFollower } from "./registry/crd-follower.ts";
 import { crdKind, isCrdKind } from "./registry/crd-kind.ts";
 import type { CustomResourceDefinition } from "./registry/custom-resources.ts";
@@ -73,13 +74,16 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   const identity = makeIdentity(options.identity ?? {}, { ...basics, policy: policy.index, authorizer });
   const registry = new Registry(builtins, identity.virtual);
   const follower = new CrdFollower({ ...basics, registry });
-  const following = await follower.start(stopping.signal);
   const escalation = new EscalationCheck(policy.index, authorizer);
   const hooks: WriteHooks = {
     ...makeAdmission({ escalation, authorizer, read }),
     written: (change) => serveDefinition(follower, change, log),
   };
   const context: VerbContext = { storage, caches, registry, clock, random, hooks };
+  const cleanup = new CrdCleanup(context, log, stopping.signal);
+  follower.onChange = (crd) => cleanup.consider(crd);
+  follower.onGone = (prefix) => void caches.drop(prefix);
+  const following = await follower.start(stopping.signal);
   await bootstrap(context);
   let listener: Listener | undefined;
   const handler: HandlerOptions = {
@@ -112,8 +116,8 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     async stop() {
       await listener?.close(STOP_GRACE_MS);
       stopping.abort();
+      await Promise.all([following.done, policy.done, cleanup.stopped()]);
       await caches.stop();
-      await Promise.all([following.done, policy.done]);
     },
   };
 }

@@ -2,12 +2,20 @@ import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
+import { AuditLog } from "../apiserver/access/audit.ts";
 import { ensurePki } from "../apiserver/access/pki/ensure-pki.ts";
 import { type ApiServer, startServer } from "../apiserver/server.ts";
 import { LocalEtcd } from "../apiserver/storage/etcd/server.ts";
 import { EtcdStorage, type EtcdStorageOptions } from "../apiserver/storage/etcd/storage.ts";
+import { EtcdUpkeep, type UpkeepOptions } from "../apiserver/storage/etcd/upkeep.ts";
 import { systemClock } from "../machinery/clock.ts";
 import { createLogger, type Logger } from "../machinery/log.ts";
+
+const AUDIT_BYTES = 100 * 2 ** 20;
+const AUDIT_BACKUPS = 5;
+const ETCD_QUOTA_BYTES = 2 * 2 ** 30;
+const SNAPSHOT_INTERVAL_MS = 6 * 3600 * 1000;
+const SNAPSHOTS = 8;
 
 interface ServerFlags {
   readonly dataDir: string;
@@ -54,13 +62,19 @@ async function runServer(flags: ServerFlags): Promise<void> {
   const stopped = signalled();
   const dataDir = resolve(flags.dataDir);
   const etcd = flags.etcdEndpoints === undefined ? await startEtcd(flags, dataDir, log) : undefined;
-  const storage = new EtcdStorage(etcd === undefined ? remoteEtcd(flags) : { endpoints: [etcd.endpoint] });
+  const endpoints = etcd === undefined ? remoteEtcd(flags) : { endpoints: [etcd.endpoint] };
+  const storage = new EtcdStorage(endpoints);
+  const upkeep = new EtcdUpkeep({ ...endpoints, log, ...(etcd === undefined ? {} : { own: ownEtcd(dataDir) }) });
+  upkeep.start();
+  const audit = new AuditLog({ path: join(dataDir, "audit.log"), maxBytes: AUDIT_BYTES, backups: AUDIT_BACKUPS, log });
   try {
-    const server = await serve(flags, dataDir, storage, log);
+    const server = await serve(flags, dataDir, { storage, audit, log });
     log.info({ url: server.url, kubeconfig: join(dataDir, "pki", "admin.kubeconfig") }, "ready");
     log.info({ signal: await stopped }, "stopping");
     await server.stop();
   } finally {
+    await audit.close();
+    await upkeep.stop();
     await storage.close();
     await etcd?.stop();
   }
@@ -72,8 +86,13 @@ function signalled(): Promise<string> {
   });
 }
 
+const ownEtcd = (dataDir: string): NonNullable<UpkeepOptions["own"]> => ({
+  quotaBytes: ETCD_QUOTA_BYTES,
+  snapshots: { dir: join(dataDir, "snapshots"), intervalMs: SNAPSHOT_INTERVAL_MS, keep: SNAPSHOTS },
+});
+
 const startEtcd = (flags: ServerFlags, dataDir: string, log: Logger): Promise<LocalEtcd> =>
-  LocalEtcd.start({ binary: flags.etcdBinary, dir: join(dataDir, "etcd"), log });
+  LocalEtcd.start({ binary: flags.etcdBinary, dir: join(dataDir, "etcd"), log, quotaBytes: ETCD_QUOTA_BYTES });
 
 function remoteEtcd({ etcdEndpoints = [], etcdCa, etcdCert, etcdKey }: ServerFlags): EtcdStorageOptions {
   if (etcdCa === undefined) return { endpoints: etcdEndpoints };
@@ -85,7 +104,11 @@ function remoteEtcd({ etcdEndpoints = [], etcdCa, etcdCert, etcdKey }: ServerFla
   return { endpoints: etcdEndpoints, tls };
 }
 
-async function serve(flags: ServerFlags, dataDir: string, storage: EtcdStorage, log: Logger): Promise<ApiServer> {
+async function serve(
+  flags: ServerFlags,
+  dataDir: string,
+  parts: { readonly storage: EtcdStorage; readonly audit: AuditLog; readonly log: Logger },
+): Promise<ApiServer> {
   const { host, port } = flags.listen;
   const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
   const pki = await ensurePki({
@@ -96,9 +119,8 @@ async function serve(flags: ServerFlags, dataDir: string, storage: EtcdStorage, 
   });
   const { certificatePem, keyPem } = pki.server;
   return startServer({
-    storage,
+    ...parts,
     identity: { serviceAccountKeyPem: pki.serviceAccountKeyPem },
     listen: { host, port, tls: { key: keyPem, certificate: certificatePem, clientCa: pki.authority.certificatePem } },
-    log,
   });
 }

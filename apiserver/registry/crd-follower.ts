@@ -3,7 +3,7 @@ import type { Logger } from "../../machinery/log.ts";
 import { followStorage } from "../storage-follower.ts";
 import type { Storage, Stored } from "../storage/types.ts";
 import { isEstablished } from "./crd-status.ts";
-import { type CustomResourceDefinition, customResources } from "./custom-resources.ts";
+import { crdStoragePrefix, type CustomResourceDefinition, customResources } from "./custom-resources.ts";
 import type { Registry } from "./registry.ts";
 
 const PREFIX = "/registry/apiextensions.k8s.io/customresourcedefinitions/";
@@ -19,8 +19,15 @@ export class CrdFollower {
     readonly clock: Clock;
     readonly log: Logger;
   };
+  /** Told of each definition as it is taken in, and of each that has gone. */
+  onChange: (crd: CustomResourceDefinition) => void = () => {};
+  onGone: (storagePrefix: string) => void = () => {};
   /** Revision up to which each definition has been taken in: late events must not undo a newer write. */
   readonly #seen = new Map<string, number>();
+
+  /** What is served of each definition: a change of its status alone serves nothing new. */
+  readonly #specs = new Map<string, string>();
+  readonly #prefixes = new Map<string, string>();
 
   constructor(options: { storage: Storage; registry: Registry; clock: Clock; log: Logger }) {
     this.#options = options;
@@ -48,7 +55,12 @@ export class CrdFollower {
     const revision = Number(resourceVersion);
     if (revision <= (this.#seen.get(name) ?? 0)) return;
     this.#seen.set(name, revision);
-    this.#options.registry.setCustom(name, isEstablished(crd) ? customResources(crd) : []);
+    this.#prefixes.set(name, crdStoragePrefix(crd));
+    if (this.#specs.get(name) !== servedForm(crd)) {
+      this.#specs.set(name, servedForm(crd));
+      this.#options.registry.setCustom(name, isEstablished(crd) ? customResources(crd) : []);
+    }
+    this.onChange(crd);
   }
 
   #replace(items: readonly Stored[], revision: number): void {
@@ -69,6 +81,14 @@ export class CrdFollower {
     const name = key.slice(PREFIX.length);
     if (revision <= (this.#seen.get(name) ?? 0)) return;
     this.#seen.set(name, revision);
+    this.#specs.delete(name);
     this.#options.registry.setCustom(name, []);
+    const prefix = this.#prefixes.get(name);
+    this.#prefixes.delete(name);
+    if (prefix !== undefined) this.onGone(prefix);
   }
 }
+
+/** All of a definition that decides on what is served. */
+const servedForm = (crd: CustomResourceDefinition): string =>
+  JSON.stringify([crd.spec, isEstablished(crd), crd.metadata.deletionTimestamp !== undefined]);

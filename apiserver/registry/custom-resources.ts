@@ -1,4 +1,5 @@
 import type { KubeObject } from "../../machinery/object.ts";
+import { compileOnUse } from "../builtin/builtin-kind.ts";
 import { compileSchema } from "../schema/compile.ts";
 import type { SchemaNode } from "../schema/types.ts";
 import type { PrinterColumn, Resource, ScalePaths, Strategy, Verb } from "./types.ts";
@@ -92,7 +93,7 @@ function customResource(crd: CustomResourceDefinition, version: CrdVersion): Res
     categories: names.categories ?? [],
     verbs: terminating ? ALL_VERBS.filter((verb) => verb !== "create") : ALL_VERBS,
     schema,
-    compiled: compileSchema(schema),
+    compiled: compileOnUse(schema, compileSchema),
     status: version.subresources?.status !== undefined,
     scale: version.subresources?.scale,
     custom: {},
