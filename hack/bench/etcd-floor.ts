@@ -38,7 +38,7 @@ const IDLE_PUTS = 200;
 
 /** Runs against `endpoint` (for `connectEtcd`); leaves 1,000 keys below /bench/floor/ there. */
 export async function measureEtcdFloor(endpoint: string, options: FloorOptions): Promise<EtcdFloor> {
-  const client = connectEtcd({ endpoints: [endpoint] }, systemClock);
+  const client = connectEtcd(endpoint, {}, systemClock);
   try {
     const bench = await Bench.open(client, options.valueBytes);
     for (let n = 0; n < IDLE_PUTS; n++) {

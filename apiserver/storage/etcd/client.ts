@@ -3,7 +3,7 @@ import { Etcd3, type IOptions } from "etcd3";
 import type { Clock } from "../../../machinery/clock.ts";
 
 export interface EtcdEndpoints {
-  /** `https://10.0.0.1:2379`, `http://127.0.0.1:2379` or `unix:/run/ferrite/etcd/client.sock`; all of one kind. */
+  /** `https://10.0.0.1:2379`, `http://127.0.0.1:2379` or `unix:/run/ferrite/etcd/client.sock`. */
   readonly endpoints: readonly string[];
   /** PEM. */
   readonly tls?: { readonly ca: Buffer; readonly certificate?: Buffer; readonly key?: Buffer };
@@ -34,10 +34,10 @@ function requireLeader(options: InterceptorOptions, next: NextCall): Interceptin
 }
 
 /** Opens no connection yet: the first call does. */
-export function connectEtcd(options: EtcdEndpoints, clock: Clock): Etcd3 {
-  const { endpoints, tls, auth, requestTimeoutMs = 5000 } = options;
+export function connectEtcd(endpoint: string, options: Omit<EtcdEndpoints, "endpoints">, clock: Clock): Etcd3 {
+  const { tls, auth, requestTimeoutMs = 5000 } = options;
   return new Etcd3({
-    hosts: [...endpoints],
+    hosts: endpoint,
     ...(tls === undefined ? {} : { credentials: credentialsOf(tls) }),
     ...(auth === undefined ? {} : { auth }),
     faultHandling: { host: () => once, global: once },

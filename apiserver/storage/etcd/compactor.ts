@@ -12,14 +12,12 @@ const KEY = Buffer.from("compact_rev_key");
  * for one to two intervals, whatever the number of servers. After a start nothing is dropped for one interval.
  */
 export class Compactor {
-  readonly #client: Etcd3;
   readonly #caller: Caller;
   #version = "0";
   /** Where the store was at the last turn; 0: not known. */
   #revision = 0;
 
-  constructor(client: Etcd3, caller: Caller) {
-    this.#client = client;
+  constructor(caller: Caller) {
     this.#caller = caller;
   }
 
@@ -31,7 +29,9 @@ export class Compactor {
   /** To be called once an interval. Returns the revision that it compacted, if it was its turn. */
   async turn(): Promise<number | undefined> {
     const compacted = this.#revision;
-    const { succeeded, header, responses } = await this.#caller.call(() => this.#claim(compacted), { writes: true });
+    const { succeeded, header, responses } = await this.#caller.call((client) => this.#claim(client, compacted), {
+      writes: true,
+    });
     this.#revision = decodeRevision(header.revision);
     if (!succeeded) {
       this.#version = responses[0]?.response_range?.kvs[0]?.version ?? "0";
@@ -46,14 +46,14 @@ export class Compactor {
   /** Resolves when the space of the history is free. Does nothing when it is done already. */
   async compact(revision: number): Promise<void> {
     try {
-      await this.#caller.call(() => this.#client.kv.compact({ revision, physical: true }), { writes: false });
+      await this.#caller.call(({ kv }) => kv.compact({ revision, physical: true }), { writes: false });
     } catch (error) {
       if (!(error instanceof EtcdRefusal && error.failure === "compacted")) throw error;
     }
   }
 
-  #claim(revision: number) {
-    return this.#client.kv.txn({
+  #claim({ kv }: Etcd3, revision: number) {
+    return kv.txn({
       compare: [{ target: "Version", result: "Equal", key: KEY, version: this.#version }],
       success: [{ request_put: { key: KEY, value: Buffer.from(String(revision)) } }],
       failure: [{ request_range: { key: KEY } }],

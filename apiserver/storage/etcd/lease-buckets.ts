@@ -1,4 +1,3 @@
-import type { LeaseClient } from "etcd3";
 import type { Clock } from "../../../machinery/clock.ts";
 import type { Caller } from "./caller.ts";
 
@@ -15,15 +14,13 @@ interface Bucket {
  * lives up to one bucket longer than asked, never shorter. After a crash the leases run out by themselves.
  */
 export class LeaseBuckets {
-  readonly #client: LeaseClient;
   readonly #caller: Caller;
   readonly #clock: Clock;
   readonly #bucketSeconds: number;
   /** By the end of their time, in seconds on the monotonic clock. */
   readonly #buckets = new Map<number, Bucket>();
 
-  constructor(client: LeaseClient, caller: Caller, clock: Clock, bucketSeconds: number) {
-    this.#client = client;
+  constructor(caller: Caller, clock: Clock, bucketSeconds: number) {
     this.#caller = caller;
     this.#clock = clock;
     this.#bucketSeconds = bucketSeconds;
@@ -55,7 +52,9 @@ export class LeaseBuckets {
 
   async #grant(ttlSeconds: number): Promise<string> {
     // A lease whose answer was lost holds no key and runs out.
-    const { ID } = await this.#caller.call(() => this.#client.leaseGrant({ TTL: ttlSeconds }), { writes: false });
+    const { ID } = await this.#caller.call(({ leaseClient }) => leaseClient.leaseGrant({ TTL: ttlSeconds }), {
+      writes: false,
+    });
     return ID;
   }
 }

@@ -141,7 +141,7 @@ export class LocalEtcd {
   }
 
   async #ready(died: AbortSignal): Promise<void> {
-    const client = connectEtcd({ endpoints: [this.endpoint], requestTimeoutMs: 1000 }, this.#clock);
+    const client = connectEtcd(this.endpoint, { requestTimeoutMs: 1000 }, this.#clock);
     const deadlineMs = this.#clock.monotonicMs() + READY_TIMEOUT_MS;
     try {
       while (

@@ -7,8 +7,9 @@ import { ExpiredError, FutureRevisionError, KeyExistsError, RevisionMismatchErro
 import type { Page, PageRequest, Storage, Stored, StorageWatch, WriteOptions } from "../types.ts";
 import { encodeObject, StoredValue } from "../value.ts";
 import { Caller } from "./caller.ts";
-import { connectEtcd, type EtcdEndpoints } from "./client.ts";
+import type { EtcdEndpoints } from "./client.ts";
 import { readCompactRevision } from "./compact-revision.ts";
+import { Endpoints } from "./endpoints.ts";
 import { EtcdRefusal } from "./failures.ts";
 import { LeaseBuckets } from "./lease-buckets.ts";
 import { isAtLeast, OLDEST_ETCD } from "./version.ts";
@@ -26,7 +27,7 @@ export interface EtcdStorageOptions extends EtcdEndpoints {
 
 /** Storage on etcd 3.5 or later. Each write is one transaction; a refused one returns what is there in the same answer. */
 export class EtcdStorage implements Storage {
-  readonly #client: Etcd3;
+  readonly #endpoints: Endpoints;
   readonly #caller: Caller;
   readonly #leases: LeaseBuckets;
   readonly #closed = new AbortController();
@@ -34,13 +35,13 @@ export class EtcdStorage implements Storage {
 
   constructor(options: EtcdStorageOptions) {
     const { clock = systemClock, random = systemRandom, retryBudgetMs = 5000, leaseBucketSeconds = 60 } = options;
-    this.#client = connectEtcd(options, clock);
-    this.#caller = new Caller(clock, random, retryBudgetMs, this.#closed.signal);
-    this.#leases = new LeaseBuckets(this.#client.leaseClient, this.#caller, clock, leaseBucketSeconds);
+    this.#endpoints = new Endpoints(options, clock);
+    this.#caller = new Caller(this.#endpoints, clock, random, retryBudgetMs, this.#closed.signal);
+    this.#leases = new LeaseBuckets(this.#caller, clock, leaseBucketSeconds);
   }
 
   async get(key: string): Promise<{ readonly stored: Stored | undefined; readonly revision: number }> {
-    const { kvs, header } = await this.#read(() => this.#client.kv.range({ key: Buffer.from(key) }));
+    const { kvs, header } = await this.#read(({ kv }) => kv.range({ key: Buffer.from(key) }));
     const [kv] = kvs;
     return { stored: kv === undefined ? undefined : decodeKeyValue(kv), revision: decodeRevision(header.revision) };
   }
@@ -54,7 +55,7 @@ export class EtcdStorage implements Storage {
       limit,
       ...(revision === undefined ? {} : { revision }),
     };
-    const { kvs, header, count } = await this.#read(() => this.#client.kv.range(request), revision);
+    const { kvs, header, count } = await this.#read(({ kv }) => kv.range(request), revision);
     const remaining = Number(count) - kvs.length;
     return {
       items: kvs.map(decodeKeyValue),
@@ -90,19 +91,19 @@ export class EtcdStorage implements Storage {
   }
 
   watch(prefix: string, afterRevision: number, signal: AbortSignal): StorageWatch {
-    const deps = { client: this.#client, caller: this.#caller, assertVersion: () => this.#assertVersion() };
+    const deps = { caller: this.#caller, assertVersion: () => this.#assertVersion() };
     return new EtcdWatch(deps, prefix, afterRevision, AbortSignal.any([signal, this.#closed.signal]));
   }
 
   async currentRevision(): Promise<number> {
-    const { header } = await this.#read(() => this.#client.kv.range({ key: Buffer.from("\0"), keys_only: true }));
+    const { header } = await this.#read(({ kv }) => kv.range({ key: Buffer.from("\0"), keys_only: true }));
     return decodeRevision(header.revision);
   }
 
   async compact(revision: number): Promise<void> {
     try {
       // Repeating it changes nothing.
-      await this.#caller.call(() => this.#client.kv.compact({ revision }), { writes: false });
+      await this.#caller.call(({ kv }) => kv.compact({ revision }), { writes: false });
     } catch (error) {
       if (!(error instanceof EtcdRefusal)) throw error;
       if (error.failure === "future") throw new FutureRevisionError(revision, { cause: error });
@@ -111,16 +112,16 @@ export class EtcdStorage implements Storage {
 
   async close(): Promise<void> {
     this.#closed.abort();
-    this.#client.close();
+    this.#endpoints.close();
   }
 
-  async #read<T>(attempt: () => Promise<T>, revision = 0): Promise<T> {
+  async #read<T>(attempt: (client: Etcd3) => Promise<T>, revision = 0): Promise<T> {
     try {
       return await this.#caller.call(attempt, { writes: false });
     } catch (error) {
       if (!(error instanceof EtcdRefusal)) throw error;
       if (error.failure === "future") throw new FutureRevisionError(revision, { cause: error });
-      const compactRevision = await this.#caller.call(() => readCompactRevision(this.#client), { writes: false });
+      const compactRevision = await this.#caller.call(readCompactRevision, { writes: false });
       throw new ExpiredError(revision, compactRevision, { cause: error });
     }
   }
@@ -160,7 +161,7 @@ export class EtcdStorage implements Storage {
       success: [change],
       failure: [{ request_range: { key: Buffer.from(key) } }],
     };
-    return this.#caller.call(() => this.#client.kv.txn(request), { writes: true });
+    return this.#caller.call(({ kv }) => kv.txn(request), { writes: true });
   }
 
   #assertVersion(): Promise<void> {
@@ -172,7 +173,7 @@ export class EtcdStorage implements Storage {
   }
 
   async #checkVersion(): Promise<void> {
-    const { version } = await this.#caller.call(() => this.#client.maintenance.status(), { writes: false });
+    const { version } = await this.#caller.call(({ maintenance }) => maintenance.status(), { writes: false });
     if (isAtLeast(version, OLDEST_ETCD)) return;
     throw new TerminalError(
       "EtcdTooOld",

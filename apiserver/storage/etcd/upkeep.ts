@@ -1,10 +1,10 @@
-import type { Etcd3 } from "etcd3";
 import { type Clock, sleep, systemClock } from "../../../machinery/clock.ts";
 import type { Logger } from "../../../machinery/log.ts";
 import { type Random, systemRandom } from "../../../machinery/random.ts";
 import { Caller } from "./caller.ts";
-import { connectEtcd, type EtcdEndpoints } from "./client.ts";
+import type { EtcdEndpoints } from "./client.ts";
 import { Compactor } from "./compactor.ts";
+import { Endpoints } from "./endpoints.ts";
 import { saveSnapshot } from "./snapshot.ts";
 import { reclaimSpace, relieveFullDatabase } from "./space.ts";
 
@@ -31,7 +31,7 @@ const CHECK_MS = 10_000;
 /** What a running etcd needs from time to time: old history dropped, space given back, a copy of everything. */
 export class EtcdUpkeep {
   readonly compactor: Compactor;
-  readonly #client: Etcd3;
+  readonly #endpoints: Endpoints;
   readonly #options: UpkeepOptions;
   readonly #clock: Clock;
   readonly #stopping = new AbortController();
@@ -41,10 +41,10 @@ export class EtcdUpkeep {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     // A defragmentation or a snapshot of a large file takes longer than any other call.
-    this.#client = connectEtcd({ requestTimeoutMs: 60_000, ...options }, this.#clock);
+    this.#endpoints = new Endpoints({ requestTimeoutMs: 60_000, ...options }, this.#clock);
     const random = options.random ?? systemRandom;
-    const caller = new Caller(this.#clock, random, CALL_BUDGET_MS, this.#stopping.signal);
-    this.compactor = new Compactor(this.#client, caller);
+    const caller = new Caller(this.#endpoints, this.#clock, random, CALL_BUDGET_MS, this.#stopping.signal);
+    this.compactor = new Compactor(caller);
   }
 
   start(): void {
@@ -55,7 +55,10 @@ export class EtcdUpkeep {
       tasks.push(
         this.#every(CHECK_MS, "space check", () => this.relieve()),
         this.#every(intervalMs, "snapshot", async () => {
-          log.info({ path: await saveSnapshot(this.#client, dir, this.#clock.now(), keep) }, "etcd snapshot saved");
+          log.info(
+            { path: await saveSnapshot(this.#endpoints.current, dir, this.#clock.now(), keep) },
+            "etcd snapshot saved",
+          );
         }),
       );
     }
@@ -65,20 +68,20 @@ export class EtcdUpkeep {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
-    this.#client.close();
+    this.#endpoints.close();
   }
 
   /** Makes room in a database that has run full. */
   async relieve(): Promise<void> {
     const { own, log } = this.#options;
-    if (own !== undefined) await relieveFullDatabase(this.#client, this.compactor, own.quotaBytes, log);
+    if (own !== undefined) await relieveFullDatabase(this.#endpoints.current, this.compactor, own.quotaBytes, log);
   }
 
   async #compact(): Promise<void> {
     const { own, log } = this.#options;
     const revision = await this.compactor.turn();
     if (revision !== undefined) log.debug({ revision }, "etcd history compacted");
-    if (own !== undefined) await reclaimSpace(this.#client, log);
+    if (own !== undefined) await reclaimSpace(this.#endpoints.current, log);
   }
 
   async #every(intervalMs: number, what: string, task: () => Promise<void>): Promise<void> {

@@ -9,7 +9,6 @@ import { openWatchStream, type WatchStream } from "./watch-stream.ts";
 import { decodeEvent, decodeRevision, prefixEnd } from "./wire.ts";
 
 export interface WatchDeps {
-  readonly client: Etcd3;
   readonly caller: Caller;
   /** Throws when the server's progress notifications cannot be trusted. */
   readonly assertVersion: () => Promise<void>;
@@ -53,19 +52,24 @@ export class EtcdWatch implements StorageWatch {
         }
       } catch (error) {
         if (this.#signal.aborted) return;
-        if (error instanceof OperatorError && !(error instanceof StorageUnavailableError)) throw error;
-        if (classify(error) === "refused") throw translate(error, { writes: false });
+        const cause = error instanceof StorageUnavailableError ? error.cause : error;
+        if (cause instanceof OperatorError) throw cause;
+        if (classify(cause) === "refused") throw translate(cause, { writes: false });
       }
     }
   }
 
   async *#followOnce(): AsyncGenerator<StorageEvent, void, void> {
     await this.#deps.assertVersion();
-    const stream = await openWatchStream(this.#deps.client.watchClient);
+    const { endpoints } = this.#deps.caller;
+    const client = endpoints.current;
+    const { turned } = endpoints;
+    const stream = await openWatchStream(client.watchClient);
     const close = () => stream.close();
-    this.#signal.addEventListener("abort", close, { once: true });
+    const gone = AbortSignal.any([this.#signal, turned]);
+    gone.addEventListener("abort", close, { once: true });
     try {
-      if (this.#signal.aborted) return;
+      if (gone.aborted) return;
       stream.create({
         key: Buffer.from(this.#prefix),
         range_end: prefixEnd(this.#prefix),
@@ -75,9 +79,12 @@ export class EtcdWatch implements StorageWatch {
         progress_notify: true,
       });
       yield* this.#read(stream);
+    } catch (error) {
+      if (!(error instanceof OperatorError)) endpoints.failed(client);
+      throw error;
     } finally {
       this.#stream = undefined;
-      this.#signal.removeEventListener("abort", close);
+      gone.removeEventListener("abort", close);
       stream.close();
     }
   }
@@ -133,16 +140,16 @@ export class EtcdWatch implements StorageWatch {
    * read at the revision before tells, when it comes after the watch exists: then nothing was dropped in between.
    */
   async #assertComplete(): Promise<void> {
-    const { client, caller } = this.#deps;
+    const { caller } = this.#deps;
     const revision = this.#doneRevision;
     if (revision < 1) return;
-    const read = () => client.kv.range({ key: Buffer.from(this.#prefix), revision, limit: 1, keys_only: true });
+    const read = ({ kv }: Etcd3) => kv.range({ key: Buffer.from(this.#prefix), revision, limit: 1, keys_only: true });
     try {
       await caller.call(read, { writes: false });
     } catch (error) {
       if (!(error instanceof EtcdRefusal)) throw error;
       if (error.failure === "compacted") {
-        const compactRevision = await caller.call(() => readCompactRevision(client), { writes: false });
+        const compactRevision = await caller.call(readCompactRevision, { writes: false });
         throw new ExpiredError(revision, compactRevision, { cause: error });
       }
       // Not there yet is right for a first start. Later it means that the store was put back to an older state.
