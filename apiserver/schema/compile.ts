@@ -1,4 +1,7 @@
 import type { FieldError } from "../status.ts";
+import { compileRules } from "./cel/compile.ts";
+import { Meter } from "./cel/meter.ts";
+import { checkValueRules } from "./cel/validate.ts";
 import { defaultObject } from "./defaults.ts";
 import { checkEmbedded } from "./embedded.ts";
 import { invalidValue, NO_FIELD } from "./field-error.ts";
@@ -15,7 +18,7 @@ const MAX_DEPTH = 500;
 /** Makes a schema that `validateStructural` passed ready for use. */
 export function compileSchema(root: SchemaNode): CompiledSchema {
   const node = buildNode(root);
-  const check = compileChecks(root, node);
+  const check = compileChecks(root, node, { isResource: true });
   return {
     root,
     prune: (object) => (nestsDeeperThan(object, MAX_DEPTH) ? [] : pruneObject(object, node)),
@@ -30,8 +33,11 @@ export function compileSchema(root: SchemaNode): CompiledSchema {
 export function compileChecks(
   schema: SchemaNode,
   node: Node,
+  { isResource }: { readonly isResource: boolean },
 ): (value: unknown, old?: unknown) => readonly FieldError[] {
   const values = compileValues(schema);
+  const meter = new Meter();
+  const rules = compileRules(schema, { isResource, meter });
   return (value, old) => {
     if (nestsDeeperThan(value, MAX_DEPTH)) {
       return [invalidValue(NO_FIELD, "", `the object must not be nested more than ${MAX_DEPTH} levels deep`)];
@@ -40,9 +46,24 @@ export function compileChecks(
     const wrong = values(value)
       .filter(({ pointer }) => old === undefined || !isUnchanged(root, pointer))
       .map(({ error }) => error);
-    return [...wrong, ...checkInvariants(root)];
+    const errors = [...wrong, ...checkInvariants(root)];
+    if (rules === undefined) return errors;
+    if (errors.some(({ reason }) => BLOCKING.has(reason)))
+      return [...errors, invalidValue(NO_FIELD, null, NOT_CHECKED)];
+    return [...errors, ...checkValueRules(rules, root, meter)];
   };
 }
+
+/** Errors after which rules would be given values of types or sizes that they were not made for. */
+const BLOCKING: ReadonlySet<FieldError["reason"]> = new Set([
+  "FieldValueNotSupported",
+  "FieldValueRequired",
+  "FieldValueTooLong",
+  "FieldValueTooMany",
+  "FieldValueTypeInvalid",
+]);
+const NOT_CHECKED =
+  "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
 
 /** Embedded objects and list types: an update may keep what was wrong before. */
 function checkInvariants({ value, old, node }: { value: unknown; old: unknown; node: Node }): FieldError[] {

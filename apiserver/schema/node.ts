@@ -57,7 +57,7 @@ export function nestsDeeperThan(root: unknown, limit: number): boolean {
     const { value, depth } = next;
     if (typeof value !== "object" || value === null) continue;
     if (depth >= limit) return true;
-    for (const child of Object.values(value)) {
+    for (const child of Array.isArray(value) ? (value as unknown[]) : Object.values(value)) {
       if (typeof child === "object" && child !== null) pending.push({ value: child, depth: depth + 1 });
     }
   }

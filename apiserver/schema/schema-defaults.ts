@@ -24,7 +24,10 @@ function ownErrors(schema: SchemaNode, path: string): FieldError[] {
     : [invalidValue(path, schema.default, "must not have unknown fields")];
   return [
     ...errors,
-    ...compileChecks(schema, node)(schema.default).map((error) => ({ ...error, field: prefixed(path, error.field) })),
+    ...compileChecks(schema, node, { isResource: node.embedded })(schema.default).map((error) => ({
+      ...error,
+      field: prefixed(path, error.field),
+    })),
   ];
 }
 
