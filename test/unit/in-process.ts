@@ -1,7 +1,7 @@
 import { type ApiServer, startServer } from "../../apiserver/server.ts";
 import { MemoryStorage } from "../../apiserver/storage/memory.ts";
 import type { Storage } from "../../apiserver/storage/types.ts";
-import { ConnectionError } from "../../client/errors.ts";
+import { ApiStatusError, ConnectionError } from "../../client/errors.ts";
 import { RestClient } from "../../client/rest.ts";
 import type { Transport } from "../../client/transport.ts";
 import type { Clock } from "../../machinery/clock.ts";
@@ -23,6 +23,12 @@ export interface Link {
   cut: () => void;
   /** Requests get no answer, watches stand still, nobody is told: a dropped cable. */
   hang: () => void;
+  /** Only watches stand still: a server or a proxy that has forgotten them. */
+  hangWatches: () => void;
+  /** Writes are refused with 500, reads are well: etcd has run full. */
+  refuseWrites: () => void;
+  /** `GET /path?query` of every request so far. */
+  readonly asked: string[];
   mend: () => void;
 }
 
@@ -43,21 +49,26 @@ export async function startWorld(): Promise<World> {
 const ADMIN = { commonName: "admin", organizations: ["system:masters"] };
 
 export function makeLink(server: Pick<ApiServer, "handle">): Link {
-  let state: "up" | "cut" | "hanging" = "up";
+  const asked: string[] = [];
+  let state: "up" | "cut" | "hanging" | "hangingWatches" | "readOnly" = "up";
   let mended = Promise.withResolvers<void>();
   const open = new Set<AbortController>();
-  const blocked = async (signal: AbortSignal): Promise<void> => {
-    if (state === "hanging") {
+  const blocked = async (signal: AbortSignal, watch = false): Promise<void> => {
+    if (state === "hanging" || (watch && state === "hangingWatches")) {
       await Promise.race([mended.promise, aborted(signal)]);
       signal.throwIfAborted();
-      return blocked(signal);
+      return blocked(signal, watch);
     }
     if (state === "cut") throw new ConnectionError("the link is cut", "not-sent");
   };
-  async function* guarded(body: AsyncIterable<string | Uint8Array>, stop: AbortController): AsyncGenerator<Uint8Array> {
+  async function* guarded(
+    body: AsyncIterable<string | Uint8Array>,
+    stop: AbortController,
+    watch: boolean,
+  ): AsyncGenerator<Uint8Array> {
     try {
       for await (const chunk of body) {
-        await blocked(stop.signal);
+        await blocked(stop.signal, watch);
         yield typeof chunk === "string" ? Buffer.from(chunk) : chunk;
       }
       // A stream that ends because its request was cut has not ended well.
@@ -68,7 +79,10 @@ export function makeLink(server: Pick<ApiServer, "handle">): Link {
     }
   }
   const transport: Transport = async (request, signal) => {
+    asked.push(`${request.method} ${request.path}`);
     await blocked(signal);
+    if (state === "readOnly" && request.method !== "GET")
+      throw new ApiStatusError({ code: 500, reason: "InternalError", message: "mvcc: database space exceeded" });
     const stop = new AbortController();
     open.add(stop);
     if (signal.aborted) stop.abort(signal.reason);
@@ -88,10 +102,21 @@ export function makeLink(server: Pick<ApiServer, "handle">): Link {
     const { body, headers } = response;
     const flat = Object.entries(headers).map(([name, value]) => [name, typeof value === "string" ? value : value[0]]);
     const stream = typeof body === "string" || Buffer.isBuffer(body) ? once(body.toString()) : body;
-    return { status: response.status, headers: Object.fromEntries(flat), body: guarded(stream, stop) };
+    return {
+      status: response.status,
+      headers: Object.fromEntries(flat),
+      body: guarded(stream, stop, url.searchParams.has("watch")),
+    };
   };
   return {
     transport,
+    asked,
+    refuseWrites() {
+      state = "readOnly";
+    },
+    hangWatches() {
+      state = "hangingWatches";
+    },
     cut() {
       state = "cut";
       for (const stop of open) stop.abort(new ConnectionError("the link is cut", "unknown"));
