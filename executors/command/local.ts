@@ -1,6 +1,9 @@
 import { mkdir, open, readFile, rename } from "node:fs/promises";
 import { dirname } from "node:path";
+import { kill } from "node:process";
+import type { Readable } from "node:stream";
 import { execa } from "execa";
+import { systemClock } from "../../machinery/clock.ts";
 import { CommandError } from "./errors.ts";
 import type { Command, CommandOutput, Executor, FileWrite, Follow } from "./types.ts";
 
@@ -22,29 +25,109 @@ const ENVIRONMENT = {
 export const localExecutor: Executor = { run, write, read };
 
 async function run(command: Command, signal: AbortSignal): Promise<CommandOutput> {
+  if (signal.aborted) throw new CommandError(command, NOT_STARTED, { cause: signal.reason });
   const [program, ...args] = command.argv;
-  const result = await execa(program, args, {
+  const process = execa(program, args, {
     env: ENVIRONMENT,
     extendEnv: false,
     reject: false,
     stripFinalNewline: false,
-    timeout: command.timeoutMs ?? DEFAULT_TIMEOUT_MS,
-    forceKillAfterDelay: KILL_AFTER_MS,
-    cancelSignal: signal,
-    maxBuffer: MAX_OUTPUT_BYTES,
+    // A group of its own: drbdadm, mkfs or lvm start further programs, which must end with it.
+    detached: true,
+    // Collected here: execa would escape it character by character for a failure's message, seconds for megabytes.
+    buffer: false,
     ...(command.stdin === undefined ? { stdin: "ignore" as const } : { input: command.stdin }),
   });
-  const output = { exitCode: result.exitCode ?? -1, stdout: text(result.stdout), stderr: text(result.stderr) };
-  if (!result.failed) return output;
-  if (result.isMaxBuffer) throw new CommandError(command, output, { outcomeUnknown: "printed too much and was ended" });
-  if (result.timedOut) throw new CommandError(command, output, { outcomeUnknown: "timed out" });
-  if (result.isCanceled) throw new CommandError(command, output, { outcomeUnknown: "was ended by a shutdown" });
-  if (result.signal !== undefined)
-    throw new CommandError(command, output, { outcomeUnknown: `was ended by ${result.signal}` });
-  throw new CommandError(command, output, { cause: result.cause });
+  const ending = endEarly(process.pid, command.timeoutMs ?? DEFAULT_TIMEOUT_MS, signal);
+  const tooMuch = () => ending.end("printed too much and was ended");
+  const stdout = collect(process.stdout, tooMuch);
+  const stderr = collect(process.stderr, tooMuch);
+  try {
+    const ended = await Promise.race([process, ending.stuck]);
+    const output = { exitCode: ended?.exitCode ?? -1, stdout: stdout(), stderr: stderr() };
+    return checked(command, output, ended, ending.why());
+  } finally {
+    ending.cancel();
+  }
 }
 
-const text = (value: unknown): string => (typeof value === "string" ? value : "");
+const NOT_STARTED: CommandOutput = { exitCode: -1, stdout: "", stderr: "not started: shutdown" };
+
+/** Reads a stream to its end; the returned function gives the text so far. */
+function collect(stream: Readable, tooMuch: () => void): () => string {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  stream.on("data", (chunk: Buffer) => {
+    size += chunk.length;
+    if (size > MAX_OUTPUT_BYTES) tooMuch();
+    else chunks.push(chunk);
+  });
+  return () => Buffer.concat(chunks).toString("utf8");
+}
+
+/** What execa says about a process that has ended. */
+interface Ended {
+  readonly failed: boolean;
+  readonly signal?: string | undefined;
+  readonly cause?: unknown;
+}
+
+/** The output of a program that ended well, else CommandError. `early`: why it was ended from here. */
+function checked(command: Command, output: CommandOutput, ended: Ended | undefined, early?: string): CommandOutput {
+  if (ended === undefined)
+    throw new CommandError(command, output, { outcomeUnknown: `${early}, and does not end: the kernel holds it` });
+  if (early !== undefined) throw new CommandError(command, output, { outcomeUnknown: early });
+  if (ended.signal !== undefined)
+    throw new CommandError(command, output, { outcomeUnknown: `was ended by ${ended.signal}` });
+  if (ended.failed) throw new CommandError(command, output, { cause: ended.cause });
+  return output;
+}
+
+/**
+ * Ends the process group when time is up or at shutdown: SIGTERM, then SIGKILL. `stuck` resolves when even that does not
+ * help, as with a program that waits in the kernel for a frozen device: the agent goes on without it.
+ */
+function endEarly(pid: number | undefined, timeoutMs: number, signal: AbortSignal) {
+  let why: string | undefined;
+  let giveUp: (value: undefined) => void = () => undefined;
+  const stuck = new Promise<undefined>((resolve) => {
+    giveUp = resolve;
+  });
+  let cancelNext = systemClock.schedule(timeoutMs, () => end("timed out"));
+  const end = (reason: string) => {
+    if (why !== undefined) return;
+    why = reason;
+    cancelNext();
+    killGroup(pid, "SIGTERM");
+    cancelNext = systemClock.schedule(KILL_AFTER_MS, () => {
+      killGroup(pid, "SIGKILL");
+      cancelNext = systemClock.schedule(KILL_AFTER_MS, () => giveUp(undefined));
+    });
+  };
+  const onAbort = () => end("was ended by a shutdown");
+  signal.addEventListener("abort", onAbort, { once: true });
+  return {
+    stuck,
+    why: () => why,
+    end,
+    cancel() {
+      cancelNext();
+      // The program itself has ended; what it had started may have ignored SIGTERM.
+      if (why !== undefined) killGroup(pid, "SIGKILL");
+      signal.removeEventListener("abort", onAbort);
+    },
+  };
+}
+
+function killGroup(pid: number | undefined, signal: "SIGTERM" | "SIGKILL"): void {
+  if (pid === undefined) return;
+  try {
+    kill(-pid, signal);
+  } catch (error) {
+    // Gone meanwhile.
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
+}
 
 /** Temporary file, fsync, rename, fsync of the directory: after a crash the old or the new content is there, whole. */
 async function write(file: FileWrite, signal: AbortSignal): Promise<void> {

@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { CommandError } from "../../../../executors/command/errors.ts";
 import { localExecutor } from "../../../../executors/command/local.ts";
 
@@ -36,6 +36,35 @@ it("fails for a program that is not there, and knows that nothing happened", asy
 
 it("ends a program that takes too long and says that its outcome is unknown", async () => {
   await expect(run(["sleep", "30"], { timeoutMs: 50 })).rejects.toMatchObject({ outcomeUnknown: true });
+});
+
+it("ends what a program has started, too", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "ferrite-"));
+  const file = join(directory, "pid");
+  const script = `sleep 300 & echo $! > ${file}; wait`;
+  await expect(run(["sh", "-c", script], { timeoutMs: 300 })).rejects.toMatchObject({ outcomeUnknown: true });
+  const child = (await readFile(file, "utf8")).trim();
+  // Gone, or dead and not yet collected by its new parent.
+  const state = () =>
+    readFile(`/proc/${child}/stat`, "utf8").then(
+      (stat) => stat.split(" ")[2],
+      () => "gone",
+    );
+  await vi.waitFor(async () => expect(["gone", "Z", "X"]).toContain(await state()));
+});
+
+it("ends a program that ignores SIGTERM", async () => {
+  const script = "trap '' TERM; while :; do sleep 0.05; done";
+  await expect(run(["sh", "-c", script], { timeoutMs: 100 })).rejects.toMatchObject({ outcomeUnknown: true });
+});
+
+it("starts nothing after a shutdown, and knows that nothing happened", async () => {
+  const command = { kind: "run", argv: ["true"], mutates: true } as const;
+  await expect(localExecutor.run(command, AbortSignal.abort())).rejects.toMatchObject({ outcomeUnknown: false });
+});
+
+it("ends a program that prints without end", async () => {
+  await expect(run(["head", "-c", "20000000", "/dev/zero"])).rejects.toThrow("printed too much");
 });
 
 it("ends a program at shutdown", async () => {
