@@ -12,20 +12,18 @@ import type { Typing } from "./typing.ts";
  * was applied; put back what anybody owns; put back what was never the applier's.
  */
 export function pruneDisowned(typing: Typing, merged: JsonObject, last: FieldSet, managers: Managers): JsonObject {
-  if (isEmpty(difference(last, everything(managers)))) return merged;
+  const owned = everything(managers);
+  if (isEmpty(difference(last, owned))) return merged;
+  const remove = (set: FieldSet) => removePaths(typing, merged, set, owned) as JsonObject;
   const lastApplied = withParents(last);
   const present = withParents(fieldsOf(typing, merged));
-  const bare = remove(typing, merged, lastApplied);
-  const kept = union(withParents(fieldsOf(typing, bare)), withParents(everything(managers)));
-  const owned = remove(typing, merged, difference(present, kept));
-  const gone = difference(present, withParents(fieldsOf(typing, owned)));
-  return remove(typing, merged, intersection(gone, lastApplied));
+  const bare = withParents(fieldsOf(typing, remove(lastApplied)));
+  const withOwned = remove(difference(present, union(bare, withParents(owned))));
+  const gone = difference(present, withParents(fieldsOf(typing, withOwned)));
+  return remove(intersection(gone, lastApplied));
 }
 
 const everything = (managers: Managers): FieldSet =>
   [...managers.values()].reduce((all, { set }) => union(all, set), EMPTY);
 
 const fieldsOf = (typing: Typing, value: Json): FieldSet => toFieldSet(typing, value, () => undefined);
-
-const remove = (typing: Typing, value: JsonObject, set: FieldSet): JsonObject =>
-  removePaths(typing, value, set) as JsonObject;

@@ -41,6 +41,8 @@ const isEmptyMap = (value: Json): boolean =>
 function listFields(typing: Typing, list: Json[], shape: "set" | "keyed", problem: Problem, path: string): FieldSet {
   const elements = elementsOrProblem(typing, list, shape, problem, path);
   if (elements === undefined) return LEAF;
+  // An empty list is owned as such, unlike in structured-merge-diff: there it comes and goes with every other apply.
+  if (elements.length === 0) return LEAF;
   const fields = new Map<string, FieldSet>();
   for (const [i, element] of elements.entries()) {
     const shown = displayElement(element);
