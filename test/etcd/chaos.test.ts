@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { ResourceCache } from "../../apiserver/storage/cache.ts";
 import type { CacheEvent } from "../../apiserver/storage/cache-event.ts";
 import { KeyExistsError, RevisionMismatchError, StorageUnavailableError } from "../../apiserver/storage/errors.ts";
@@ -79,11 +79,11 @@ it(`loses and repeats nothing when etcd is killed ${KILLS} times under load`, as
   const writers = Array.from({ length: WRITERS }, (_, seed) => writeUntil(() => stop, storage, seed, log));
   for (let kill = 0; kill < KILLS; kill++) {
     const target = log.acknowledged.length + 150;
-    while (log.acknowledged.length < target) await new Promise((resolve) => setImmediate(resolve));
+    await vi.waitUntil(() => log.acknowledged.length >= target, { interval: 5, timeout: 60_000 });
     process.kill(server.etcd.pid!, "SIGKILL");
   }
   const target = log.acknowledged.length + 100;
-  while (log.acknowledged.length < target) await new Promise((resolve) => setImmediate(resolve));
+  await vi.waitUntil(() => log.acknowledged.length >= target, { interval: 5, timeout: 60_000 });
   stop = true;
   await Promise.all(writers);
 

@@ -46,7 +46,7 @@ it("goes on when members of a cluster are killed or fall silent, one at a time",
     await write(50);
     const { revision } = await storage.create(keyOf(`frozen${member}`), widget("n"));
     acknowledged.push(`${keyOf(`frozen${member}`)}@${revision}`);
-    while ((recorder.changes.at(-1)?.stored.revision ?? 0) < revision) await new Promise((done) => setImmediate(done));
+    await recorder.reached(revision);
     cluster.thaw(member);
     await write(20);
   }

@@ -32,7 +32,7 @@ it(`deletes ${COUNT} objects that expire together, and every watch sees each onc
   }
   const lasting = await storage.create(keyOf("lasting"), widget("lasting"));
   await cache.waitFor(lasting.revision);
-  while (recorder.changes.length < 2 * COUNT + 1) await new Promise((resolve) => setImmediate(resolve));
+  await recorder.count(2 * COUNT + 1);
   const deletes = recorder.changes.filter(({ type }) => type === "delete");
   expect(new Set(deletes.map(({ stored }) => stored.key)).size).toBe(COUNT);
   expect(deletes.every(({ previous }) => previous !== undefined)).toBe(true);

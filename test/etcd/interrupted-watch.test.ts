@@ -88,7 +88,7 @@ it("says so when what it missed has been compacted, and the cache over it recove
   const cut = (async () => {
     for await (const batch of subscription) expect(batch, "it missed events and must not go on").toEqual([]);
   })().catch((error: unknown) => error);
-  while (recorder.changes.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  await recorder.count(1);
 
   proxy.up = false;
   proxy.cut();
@@ -111,7 +111,7 @@ it("goes on over a compaction of what it has seen, also when it is cut", async (
   const recorder = new Recorder(shaky, start);
   for (let n = 0; n < 10; n++) {
     const { revision } = await direct.create(keyOf(`n${n}`), widget(`n${n}`));
-    while ((recorder.changes.at(-1)?.stored.revision ?? 0) < revision) await new Promise((done) => setImmediate(done));
+    await recorder.reached(revision);
     await direct.compact(revision);
     proxy.cut();
   }

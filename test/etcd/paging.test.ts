@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { ValueTooLargeError } from "../../apiserver/storage/errors.ts";
 import { EtcdStorage } from "../../apiserver/storage/etcd/storage.ts";
 import { listAll } from "../../apiserver/storage/list-all.ts";
 import { startEtcd } from "./local-etcd.ts";
@@ -22,13 +23,11 @@ it(`reads ${COUNT} objects of 2 KiB as of one revision, while others write`, asy
       async list(prefix, page) {
         const result = await storage.list(prefix, page);
         pages.push(result.items.length);
-        // Behind the page, in it, and before the next one.
+        // One that sorts behind all pages, and one on the last page.
         await storage.create(keyOf(`new${pages.length}`), widget("new"));
-        await storage.replace(
-          keyOf(name(COUNT - pages.length)),
-          result.items.length > 0 ? (await storage.get(keyOf(name(COUNT - pages.length)))).stored!.revision : 0,
-          widget("changed", 2),
-        );
+        const changed = keyOf(name(COUNT - pages.length));
+        const { stored } = await storage.get(changed);
+        await storage.replace(changed, stored!.revision, widget("changed", 2));
         return result;
       },
     },
@@ -47,5 +46,17 @@ it("reads a page far beyond gRPC's 4 MiB", async () => {
   for (let n = 0; n < 8; n++) await storage.create(keyOf(`n${n}`), widget(`n${n}`, n, 1_000_000));
   const { items } = await storage.list(PREFIX, { limit: 100 });
   expect(items.map(({ value }) => value.length > 1_000_000)).toEqual(Array.from({ length: 8 }, () => true));
+  await storage.close();
+});
+
+it("refuses a value that etcd does not take, whatever refuses it first", async () => {
+  await using server = await startEtcd();
+  const storage = new EtcdStorage({ endpoints: [server.endpoint] });
+  await storage.create(keyOf("large"), widget("large", 1, 3 * 1024 * 1024));
+  for (const sizeBytes of [4_200_000, 6_000_000, 20_000_000]) {
+    const refused = storage.create(keyOf("larger"), widget("larger", 1, sizeBytes));
+    await expect(refused).rejects.toThrow(ValueTooLargeError);
+  }
+  expect((await storage.get(keyOf("larger"))).stored).toBeUndefined();
   await storage.close();
 });

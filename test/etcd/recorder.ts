@@ -14,34 +14,47 @@ export const describeChange = ({ type, stored }: StorageChange) => `${type} ${st
 /** Follows a prefix and keeps all that it saw. */
 export class Recorder {
   readonly changes: StorageChange[] = [];
+  /** Rejects with what ended the watch. */
+  readonly ended: Promise<void>;
   readonly #stop = new AbortController();
-  #ended: Promise<unknown>;
+  #onChange = () => {};
 
   constructor(storage: Storage, afterRevision: number, prefix = PREFIX) {
-    this.#ended = this.#follow(storage, prefix, afterRevision);
+    this.ended = this.#follow(storage, prefix, afterRevision);
   }
 
   async #follow(storage: Storage, prefix: string, afterRevision: number): Promise<void> {
     for await (const event of storage.watch(prefix, afterRevision, this.#stop.signal)) {
       if (event.type !== "progress") this.changes.push(event);
+      this.#onChange();
     }
   }
 
-  /** Rejects with what ended the watch. */
-  get ended(): Promise<unknown> {
-    return this.#ended;
+  /** Resolves when so many changes have been seen; rejects when the watch ends before. */
+  async count(atLeast: number): Promise<void> {
+    await this.#until(() => this.changes.length >= atLeast);
   }
 
-  /** Waits until it has seen `revision`, then ends. */
+  /** Resolves when a change at `revision` or later has been seen; rejects when the watch ends before. */
+  async reached(revision: number): Promise<void> {
+    await this.#until(() => (this.changes.at(-1)?.stored.revision ?? 0) >= revision);
+  }
+
+  async #until(condition: () => boolean): Promise<void> {
+    const met = new Promise<void>((resolve) => {
+      this.#onChange = () => {
+        if (condition()) resolve();
+      };
+      this.#onChange();
+    });
+    await Promise.race([met, this.ended.then(() => Promise.reject(new Error("the watch has ended")))]);
+  }
+
+  /** Ends when it has seen `revision`. */
   async stopAt(revision: number): Promise<readonly StorageChange[]> {
-    const seen = async () => {
-      while ((this.changes.at(-1)?.stored.revision ?? 0) < revision) {
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-    };
-    await Promise.race([seen(), this.#ended]);
+    await this.reached(revision);
     this.stop();
-    await this.#ended;
+    await this.ended;
     return this.changes;
   }
 

@@ -121,7 +121,7 @@ it("tells its watches when the store was put back to an older state", async () =
   const { revision } = await storage.create(keyOf("b"), widget("b"));
   const recorder = new Recorder(storage, revision - 1);
   const ended = recorder.ended.catch((error: unknown) => error);
-  while (recorder.changes.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  await recorder.count(1);
   await etcd.stop();
   renameSync(join(dir, "data"), join(dir, "data.old"));
   restore(path, join(dir, "data"));
