@@ -15,6 +15,7 @@ import { handle, type HandlerOptions } from "./http/handler.ts";
 import { type Listener, listen } from "./http/node-listener.ts";
 import { type IdentityOptions, makeIdentity } from "./identity.ts";
 import { Metrics } from "./metrics.ts";
+import type { Presented } from "./objects/present.ts";
 import { OpenApi } from "./openapi/openapi.ts";
 import { followPolicy } from "./policy.ts";
 import { CrdCleanup } from "./registry/crd-cleanup.ts";
@@ -25,7 +26,7 @@ import { Registry } from "./registry/registry.ts";
 import type { Resource } from "./registry/types.ts";
 import { compileSchema } from "./schema/compile.ts";
 import type { Storage } from "./storage/types.ts";
-import type { VerbContext, WriteChange, WriteHooks } from "./verbs/call.ts";
+import type { VerbContext, WriteHooks } from "./verbs/call.ts";
 import { VERSION } from "./version.ts";
 
 export interface ServerOptions {
@@ -77,7 +78,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   const escalation = new EscalationCheck(policy.index, authorizer);
   const hooks: WriteHooks = {
     ...makeAdmission({ escalation, authorizer, read }),
-    written: (change) => serveDefinition(follower, change, log),
+    written: (resource, result) => serveDefinition(follower, resource, result, log),
   };
   const context: VerbContext = { storage, caches, registry, clock, random, hooks };
   const cleanup = new CrdCleanup(context, log, stopping.signal);
@@ -123,11 +124,11 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
 }
 
 /** A definition is served by this server when the answer to its write comes; other servers follow by their watches. */
-function serveDefinition(follower: CrdFollower, { resource, updated }: WriteChange, log: Logger): void {
-  if (!isCrdKind(resource) || updated === undefined) return;
+function serveDefinition(follower: CrdFollower, resource: Resource, result: Presented | undefined, log: Logger): void {
+  if (!isCrdKind(resource) || result === undefined) return;
   try {
-    follower.apply(updated as CustomResourceDefinition);
+    follower.apply(result.object as CustomResourceDefinition);
   } catch (error) {
-    log.error({ err: error, name: updated.metadata.name }, "cannot serve a definition");
+    log.error({ err: error, name: result.object.metadata.name }, "cannot serve a definition");
   }
 }

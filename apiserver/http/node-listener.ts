@@ -5,7 +5,7 @@ import type { TLSSocket } from "node:tls";
 import type { Clock } from "../../machinery/clock.ts";
 import { isImpersonationHeader } from "../access/impersonate.ts";
 import type { Credentials } from "../access/types.ts";
-import { ApiError } from "../status.ts";
+import { ApiError, badRequest } from "../status.ts";
 import { type HttpRequest, type HttpResponse, MAX_BODY_BYTES } from "./exchange.ts";
 
 type Incoming = IncomingMessage | Http2ServerRequest;
@@ -83,17 +83,39 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
 }
 
 async function serve(options: ListenerOptions, incoming: Incoming, outgoing: Outgoing, stopping: AbortSignal) {
-  const gone = new AbortController();
-  outgoing.on("close", () => gone.abort());
+  const gone = new Departure(stopping);
+  outgoing.on("close", () => gone.note());
   // A reset by the client is no error of ours: `close` follows.
-  outgoing.on("error", () => gone.abort());
-  incoming.on("error", () => gone.abort());
-  const response = await options.handle(toRequest(incoming, AbortSignal.any([gone.signal, stopping])));
-  if (gone.signal.aborted) return;
-  await send(outgoing, response, gone.signal);
+  outgoing.on("error", () => gone.note());
+  incoming.on("error", () => gone.note());
+  const response = await options.handle(toRequest(incoming, gone));
+  if (!gone.isGone) await send(outgoing, response, gone);
 }
 
-function toRequest(incoming: Incoming, signal: AbortSignal): HttpRequest {
+/** Whether the client is still there. A signal costs more than most requests: it is made for those that ask. */
+class Departure {
+  isGone = false;
+  readonly #stopping: AbortSignal;
+  #controller: AbortController | undefined;
+
+  constructor(stopping: AbortSignal) {
+    this.#stopping = stopping;
+  }
+
+  note(): void {
+    this.isGone = true;
+    this.#controller?.abort();
+  }
+
+  /** Aborts when the client has gone or the server stops. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.isGone) this.#controller.abort();
+    return AbortSignal.any([this.#controller.signal, this.#stopping]);
+  }
+}
+
+function toRequest(incoming: Incoming, gone: Departure): HttpRequest {
   const target = incoming.url ?? "/";
   const at = target.indexOf("?");
   const socket = incoming.socket as TLSSocket;
@@ -110,7 +132,9 @@ function toRequest(incoming: Incoming, signal: AbortSignal): HttpRequest {
     credentials: { certificate: clientCertificate(socket), bearerToken: bearerToken(header("authorization")) },
     impersonation: impersonationHeaders(incoming.rawHeaders),
     body: () => (body ??= readBody(incoming)),
-    signal,
+    get signal() {
+      return gone.signal;
+    },
     remoteAddress: socket.remoteAddress ?? "",
   };
 }
@@ -125,8 +149,17 @@ function impersonationHeaders(raw: readonly string[]): Record<string, string[]> 
   return found;
 }
 
-/** Only a certificate that the client CA signed says who somebody is. */
+const certificates = new WeakMap<TLSSocket, { readonly subject: Credentials["certificate"] }>();
+
+/** Who the certificate of a connection names; a connection keeps the one that it began with. */
 function clientCertificate(socket: TLSSocket): Credentials["certificate"] {
+  let known = certificates.get(socket);
+  if (known === undefined) certificates.set(socket, (known = { subject: readCertificate(socket) }));
+  return known.subject;
+}
+
+/** Only a certificate that the client CA signed says who somebody is. */
+function readCertificate(socket: TLSSocket): Credentials["certificate"] {
   if (!socket.authorized) return undefined;
   const { subject } = socket.getPeerCertificate() ?? {};
   if (subject?.CN === undefined) return undefined;
@@ -139,20 +172,24 @@ function bearerToken(authorization: string | undefined): string | undefined {
   return /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
 }
 
-async function readBody(incoming: Incoming): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of incoming as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MAX_BODY_BYTES) {
-      throw new ApiError("RequestEntityTooLarge", `Request entity too large: limit is ${MAX_BODY_BYTES}`);
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+function readBody(incoming: Incoming): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    incoming.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= MAX_BODY_BYTES) chunks.push(chunk);
+      else reject(new ApiError("RequestEntityTooLarge", `Request entity too large: limit is ${MAX_BODY_BYTES}`));
+    });
+    incoming.on("end", () => resolve(Buffer.concat(chunks)));
+    const cut = (): void => reject(badRequest("the connection ended before the body"));
+    incoming.on("error", cut);
+    incoming.on("aborted", cut);
+    incoming.on("close", cut);
+  });
 }
 
-async function send(outgoing: Outgoing, response: HttpResponse, gone: AbortSignal): Promise<void> {
+async function send(outgoing: Outgoing, response: HttpResponse, gone: Departure): Promise<void> {
   for (const [name, value] of Object.entries(response.headers)) {
     outgoing.setHeader(name, typeof value === "string" ? value : [...value]);
   }
@@ -166,23 +203,21 @@ async function send(outgoing: Outgoing, response: HttpResponse, gone: AbortSigna
   // Clients start their timers when the headers come, not with the first event.
   (outgoing as ServerResponse).flushHeaders();
   for await (const chunk of body) {
-    if (gone.aborted) return;
-    if (!write(outgoing, chunk)) await drained(outgoing, gone);
+    if (gone.isGone) return;
+    if (!write(outgoing, chunk)) await drained(outgoing);
   }
   outgoing.end();
 }
 
 const write = (outgoing: Outgoing, chunk: string | Buffer): boolean => (outgoing as ServerResponse).write(chunk);
 
-function drained(outgoing: Outgoing, gone: AbortSignal): Promise<void> {
+function drained(outgoing: Outgoing): Promise<void> {
   return new Promise((resolve) => {
-    if (gone.aborted) return resolve();
     const done = (): void => {
-      outgoing.off("drain", done);
-      gone.removeEventListener("abort", done);
+      for (const event of ["drain", "close"]) outgoing.off(event, done);
       resolve();
     };
-    outgoing.on("drain", done);
-    gone.addEventListener("abort", done, { once: true });
+    for (const event of ["drain", "close"]) outgoing.on(event, done);
+    if (outgoing.destroyed) done();
   });
 }

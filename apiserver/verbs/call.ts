@@ -25,8 +25,8 @@ export interface WriteHooks {
   admit(change: WriteChange): Promise<void>;
   /** Runs a whole write; for kinds that are judged together, after all that came before it. */
   exclusively<T>(resource: Resource, work: () => Promise<T>): Promise<T>;
-  /** After the write is durable; must not throw. */
-  written(change: WriteChange): void;
+  /** After the write is durable; must not throw. `result` is what is stored now, absent after a delete. */
+  written(resource: Resource, result: Presented | undefined): void;
 }
 
 export interface WriteChange {

@@ -70,7 +70,7 @@ async function storeNew(
         ttlSeconds === undefined ? {} : { ttlSeconds },
       );
       const created = present(resource, stored);
-      context.hooks.written({ ...change, updated: created.object, dryRun: false });
+      context.hooks.written(resource, created);
       return created;
     } catch (error) {
       if (!(error instanceof KeyExistsError)) throw error;

@@ -82,14 +82,14 @@ async function deleteOnce(
   if (!hasFinalizers(resource, next)) {
     if (options.dryRun) return { pending: false, object: asPresented(live) };
     const last = await context.storage.delete(stored.key, stored.revision);
-    context.hooks.written({ ...change, dryRun: false });
+    context.hooks.written(resource, undefined);
     return { pending: false, object: present(resource, last) };
   }
   const marked = markDeleted(resource, next, context.clock);
   if (options.dryRun || jsonEqual(marked, live)) return { pending: true, object: asPresented(marked) };
   const replaced = await context.storage.replace(stored.key, stored.revision, toStorage(resource, marked));
   const object = present(resource, replaced);
-  context.hooks.written({ ...change, operation: "update", updated: object.object, dryRun: false });
+  context.hooks.written(resource, object);
   return { pending: true, object };
 }
 

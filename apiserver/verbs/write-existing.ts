@@ -72,7 +72,7 @@ async function writeOnce(
   if (write.dryRun || isUnchanged(stored, encoded)) return asPresented(updated);
   if (updated.metadata.deletionTimestamp !== undefined && !hasFinalizers(resource, updated)) {
     const last = await context.storage.delete(stored.key, stored.revision);
-    context.hooks.written({ ...change, operation: "delete", updated: undefined, dryRun: false });
+    context.hooks.written(resource, undefined);
     updated.metadata.resourceVersion = String(last.revision);
     return asPresented(updated);
   }
@@ -80,6 +80,6 @@ async function writeOnce(
   const options = ttlSeconds === undefined ? {} : { ttlSeconds };
   const replaced = await context.storage.replace(stored.key, stored.revision, encoded, options);
   const result = present(resource, replaced);
-  context.hooks.written({ ...change, updated: result.object, dryRun: false });
+  context.hooks.written(resource, result);
   return result;
 }
