@@ -5,6 +5,7 @@ import type { AuditLog } from "./access/audit.ts";
 import { EscalationCheck } from "./access/escalation.ts";
 import { hostAuthorizer } from "./access/host-authorizer.ts";
 import { firstToAllow, rbacAuthorizer } from "./access/rbac/authorizer.ts";
+import type { CertificateAuthority } from "./access/pki/certificates.ts";
 import type { Authorizer } from "./access/types.ts";
 import { kindReader, makeAdmission } from "./admission.ts";
 import { bootstrap } from "./bootstrap.ts";
@@ -16,6 +17,8 @@ import { type Listener, listen } from "./http/node-listener.ts";
 import { type IdentityOptions, makeIdentity } from "./identity.ts";
 import { Metrics } from "./metrics.ts";
 import type { Presented } from "./objects/present.ts";
+import { startLifecycle } from "./lifecycle/start.ts";
+import { VerbsCluster } from "./lifecycle/verbs-cluster.ts";
 import { OpenApi } from "./openapi/openapi.ts";
 import { followPolicy } from "./policy.ts";
 import { CrdCleanup } from "./registry/crd-cleanup.ts";
@@ -32,6 +35,8 @@ import { VERSION } from "./version.ts";
 export interface ServerOptions {
   readonly storage: Storage;
   readonly identity?: IdentityOptions;
+  /** Signs certificate requests, and stands in every namespace; absent: neither. */
+  readonly authority?: CertificateAuthority;
   /** In place of RBAC. */
   readonly authorizer?: Authorizer;
   /** Absent: no socket; requests come by `handle` only. */
@@ -86,6 +91,8 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   follower.onGone = (prefix) => void caches.drop(prefix);
   const following = await follower.start(stopping.signal);
   await bootstrap(context);
+  const cluster = new VerbsCluster(context);
+  const lifecycle = await startLifecycle({ ...basics, cluster, authority: options.authority });
   let listener: Listener | undefined;
   const handler: HandlerOptions = {
     context,
@@ -116,6 +123,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     handle: respond,
     async stop() {
       await listener?.close(STOP_GRACE_MS);
+      await lifecycle.stop();
       stopping.abort();
       await Promise.all([following.done, policy.done, cleanup.stopped()]);
       await caches.stop();

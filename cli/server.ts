@@ -120,6 +120,7 @@ async function serve(
   const { certificatePem, keyPem } = pki.server;
   return startServer({
     ...parts,
+    authority: pki.authority,
     identity: { serviceAccountKeyPem: pki.serviceAccountKeyPem },
     listen: { host, port, tls: { key: keyPem, certificate: certificatePem, clientCa: pki.authority.certificatePem } },
   });

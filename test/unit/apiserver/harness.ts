@@ -1,5 +1,5 @@
 import type { HttpRequest, HttpResponse } from "../../../apiserver/http/exchange.ts";
-import { type ApiServer, startServer } from "../../../apiserver/server.ts";
+import { type ApiServer, type ServerOptions, startServer } from "../../../apiserver/server.ts";
 import { MemoryStorage } from "../../../apiserver/storage/memory.ts";
 import type { Storage } from "../../../apiserver/storage/types.ts";
 import { systemClock } from "../../../machinery/clock.ts";
@@ -27,8 +27,11 @@ export interface Answer<T> {
 
 const ADMIN = { commonName: "admin", organizations: ["system:masters"] };
 
-export async function startHarness(storage: Storage = new MemoryStorage(systemClock)): Promise<Harness> {
-  const server = await startServer({ storage });
+export async function startHarness(
+  storage: Storage = new MemoryStorage(systemClock),
+  options: Omit<ServerOptions, "storage"> = {},
+): Promise<Harness> {
+  const server = await startServer({ storage, ...options });
   const request = (
     method: string,
     target: string,

@@ -1,0 +1,224 @@
+import type { KubeObject, OwnerReference } from "../../../machinery/object.ts";
+import type { Resource } from "../../registry/types.ts";
+import type { Propagation } from "../../verbs/delete-options.ts";
+import { type Cluster, findKind } from "../cluster.ts";
+import { Loop, type LoopDeps } from "../loop.ts";
+import type { FeedSubscriber } from "../object-feed.ts";
+import { blocks, FOREGROUND, type Node, ORPHAN, OwnerGraph, toNode } from "./graph.ts";
+
+/** Recorders make them by the thousand and they own nothing; Kubernetes' collector leaves them out too. */
+const IGNORED = new Set(["events"]);
+/** Uids whose deletion was seen: an owner of a kind that is not served any more can only be told by these. */
+const REMEMBERED_GONE = 10_000;
+
+/** What has become of the owners of one object. */
+interface Owners {
+  /** There, and not waiting for us. */
+  readonly solid: readonly OwnerReference[];
+  /** Provably absent. */
+  readonly dangling: readonly OwnerReference[];
+  /** In foreground deletion. */
+  readonly waiting: readonly OwnerReference[];
+}
+
+/**
+ * The garbage collector: deletes what has lost all of its owners, forgets owners that are gone, and completes orphaning
+ * and foreground deletions. The graph comes from watches and may lag; so before anything is deleted the absence of its
+ * owners is read from the store, and before an owner is let go its dependents are listed anew. Every write is tied to
+ * the uid that it is meant for; a crash or a second collector at work does no harm.
+ */
+export class GarbageCollector implements FeedSubscriber {
+  readonly #cluster: Cluster;
+  readonly #graph = new OwnerGraph();
+  readonly #gone = new Set<string>();
+  readonly #loop: Loop;
+  readonly #deps: LoopDeps;
+
+  constructor(cluster: Cluster, deps: LoopDeps) {
+    this.#cluster = cluster;
+    this.#deps = deps;
+    this.#loop = new Loop("garbage-collector", deps, (uid) => this.#pass(uid), 4);
+  }
+
+  start(): void {
+    this.#loop.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#loop.stop();
+  }
+
+  put(resource: Resource, object: KubeObject): void {
+    if (IGNORED.has(resource.plural)) return;
+    const node = toNode(resource, object);
+    const before = this.#graph.put(node);
+    if (node.owners.length > 0 || node.foreground || node.orphaning) this.#loop.add(node.uid);
+    this.#wakeOwners(before);
+  }
+
+  remove(resource: Resource, object: KubeObject): void {
+    if (IGNORED.has(resource.plural)) return;
+    const { uid = "" } = object.metadata;
+    this.#gone.add(uid);
+    if (this.#gone.size > REMEMBERED_GONE) for (const oldest of this.#gone.values().take(1)) this.#gone.delete(oldest);
+    this.#forget(uid);
+  }
+
+  /** What a read has told, unless the watch has told of its end already. */
+  #take(node: Node): void {
+    if (!this.#gone.has(node.uid)) this.#graph.put(node);
+  }
+
+  #forget(uid: string): void {
+    const before = this.#graph.remove(uid);
+    for (const dependent of this.#graph.dependents(uid)) this.#loop.add(dependent.uid);
+    this.#wakeOwners(before);
+  }
+
+  /** Owners that may have waited for this object as it was before. */
+  #wakeOwners(before: Node | undefined): void {
+    for (const owner of before?.owners ?? []) if (this.#graph.get(owner.uid)?.foreground) this.#loop.add(owner.uid);
+  }
+
+  async #pass(uid: string): Promise<void> {
+    const known = this.#graph.get(uid);
+    if (known === undefined) return;
+    const live = await this.#cluster.get(known);
+    if (live?.metadata.uid !== uid) return this.#forget(uid);
+    const node = toNode(known.resource, live);
+    this.#take(node);
+    if (node.orphaning) return this.#orphan(node);
+    if (node.foreground) return this.#completeForeground(node);
+    if (!node.deleting && node.owners.length > 0) await this.#collect(node, live);
+  }
+
+  /** Deletes the object if nobody owns it any more, or drops the references that lead nowhere. */
+  async #collect(node: Node, live: KubeObject): Promise<void> {
+    const owners = await this.#classify(node);
+    const lost = [...owners.dangling, ...owners.waiting];
+    if (lost.length === 0) return;
+    if (owners.solid.length > 0) return this.#dropOwners(node, new Set(lost.map((owner) => owner.uid)));
+    const { uid } = node;
+    let { resourceVersion } = live.metadata;
+    let propagation = policyOf(live);
+    if (owners.waiting.length > 0 && this.#graph.dependents(uid).length > 0) {
+      propagation = "Foreground";
+      // A circle of owners that wait for each other: somebody has to let go.
+      if (this.#graph.dependents(uid).some((dependent) => dependent.foreground)) {
+        resourceVersion = await this.#unblock(node);
+      }
+    }
+    // Tied to the state in which its owners were looked up: a new owner in the meantime saves it.
+    const outcome = await this.#cluster.delete(node, { uid, resourceVersion, propagation });
+    if (outcome === "changed") this.#loop.add(uid);
+    const { resource, namespace, name } = node;
+    if (outcome === "deleted")
+      this.#deps.log.info({ kind: resource.kind, namespace, name }, "deleted: its owners are gone");
+  }
+
+  async #classify(node: Node): Promise<Owners> {
+    const owners: Record<keyof Owners, OwnerReference[]> = { solid: [], dangling: [], waiting: [] };
+    for (const owner of node.owners) owners[await this.#stateOf(owner, node)].push(owner);
+    return owners;
+  }
+
+  async #stateOf(owner: OwnerReference, dependent: Node): Promise<keyof Owners> {
+    const known = this.#graph.get(owner.uid);
+    if (known !== undefined && isMeant(known, owner, dependent)) return known.foreground ? "waiting" : "solid";
+    const resource = findKind(this.#cluster, groupOf(owner.apiVersion), owner.kind);
+    if (resource === undefined) {
+      if (this.#gone.has(owner.uid)) return "dangling";
+      throw new Error(
+        `cannot tell whether the owner ${owner.kind} ${owner.name} (${owner.apiVersion}) is there: the kind is not served`,
+      );
+    }
+    // A cluster-scoped object cannot be owned from inside a namespace: there is no telling which.
+    if (resource.namespaced && dependent.namespace === "") return "dangling";
+    const live = await this.#cluster.get({
+      resource,
+      namespace: resource.namespaced ? dependent.namespace : "",
+      name: owner.name,
+    });
+    if (live?.metadata.uid !== owner.uid) return "dangling";
+    this.#take(toNode(resource, live));
+    return toNode(resource, live).foreground ? "waiting" : "solid";
+  }
+
+  async #dropOwners(node: Node, uids: ReadonlySet<string>): Promise<void> {
+    await this.#cluster.update(node, {
+      uid: node.uid,
+      change(live) {
+        const left = (live.metadata.ownerReferences ?? []).filter((owner) => !uids.has(owner.uid));
+        if (left.length > 0) live.metadata.ownerReferences = left;
+        else delete live.metadata.ownerReferences;
+        return live;
+      },
+    });
+  }
+
+  /** Returns the resourceVersion then, unless the owners are others by now: "0" is no object's. */
+  async #unblock(node: Node): Promise<string> {
+    const uids = (owners: readonly OwnerReference[]) => owners.map((owner) => owner.uid).join();
+    await this.#cluster.update(node, {
+      uid: node.uid,
+      change(live) {
+        const owners = live.metadata.ownerReferences ?? [];
+        live.metadata.ownerReferences = owners.map((owner) => ({ ...owner, blockOwnerDeletion: false }));
+        return live;
+      },
+    });
+    const { ownerReferences = [], resourceVersion = "0" } = (await this.#cluster.get(node))?.metadata ?? {};
+    return uids(ownerReferences) === uids(node.owners) ? resourceVersion : "0";
+  }
+
+  /** Lets the object go when nothing blocks it; until then its dependents are seen to. */
+  async #completeForeground(node: Node): Promise<void> {
+    const blocking = () => this.#graph.dependents(node.uid).filter((dependent) => blocks(dependent, node.uid));
+    if (blocking().length === 0) await this.#readDependents(node);
+    for (const dependent of this.#graph.dependents(node.uid)) if (!dependent.deleting) this.#loop.add(dependent.uid);
+    if (blocking().length === 0) await this.#removeFinalizer(node, FOREGROUND);
+  }
+
+  async #orphan(node: Node): Promise<void> {
+    await this.#readDependents(node);
+    for (const dependent of this.#graph.dependents(node.uid)) await this.#dropOwners(dependent, new Set([node.uid]));
+    await this.#removeFinalizer(node, ORPHAN);
+  }
+
+  /** Takes every dependent in the store into the graph: the watches may not have told of the youngest yet. */
+  async #readDependents(node: Node): Promise<void> {
+    for (const resource of this.#cluster.resources()) {
+      if (IGNORED.has(resource.plural)) continue;
+      for (const object of await this.#cluster.list(resource)) {
+        if (object.metadata.ownerReferences?.some((owner) => owner.uid === node.uid))
+          this.#take(toNode(resource, object));
+      }
+    }
+  }
+
+  async #removeFinalizer(node: Node, finalizer: string): Promise<void> {
+    await this.#cluster.update(node, {
+      uid: node.uid,
+      change(live) {
+        live.metadata.finalizers = (live.metadata.finalizers ?? []).filter((one) => one !== finalizer);
+        return live;
+      },
+    });
+  }
+}
+
+const groupOf = (apiVersion: string): string => (apiVersion.includes("/") ? (apiVersion.split("/", 1)[0] ?? "") : "");
+
+/** Whether the object with this uid is the one that the reference describes: same kind and name, and in reach. */
+function isMeant(owner: Node, reference: OwnerReference, dependent: Node): boolean {
+  const { group, kind, namespaced } = owner.resource;
+  if (group !== groupOf(reference.apiVersion) || kind !== reference.kind || owner.name !== reference.name) return false;
+  return !namespaced || (dependent.namespace !== "" && owner.namespace === dependent.namespace);
+}
+
+/** What the object's own finalizers ask for; else its dependents follow in the background. */
+function policyOf(live: KubeObject): Propagation {
+  const finalizers = live.metadata.finalizers ?? [];
+  if (finalizers.includes(ORPHAN)) return "Orphan";
+  return finalizers.includes(FOREGROUND) ? "Foreground" : "Background";
+}
