@@ -1,6 +1,5 @@
 import type { Json, JsonObject } from "../../machinery/object.ts";
-import type { ApiError } from "../status.ts";
-import { badRequest } from "../status.ts";
+import { ApiError, badRequest } from "../status.ts";
 import { decodeJson } from "./json.ts";
 import type { Decoded } from "./json.ts";
 import { PROTOBUF_TYPE, YAML_TYPE } from "./media-type.ts";
@@ -27,6 +26,7 @@ export function decodeBody(body: Uint8Array, type: BodyType, target: BodyTarget)
     if (type === PROTOBUF_TYPE) return { object: decodeProtobuf(body, target), strictErrors: [] };
     return asObject(type === YAML_TYPE ? decodeYaml(body) : decodeJson(body));
   } catch (cause) {
+    if (isOtherRefusal(cause)) throw cause;
     const hint = type === PROTOBUF_TYPE ? "" : "couldn't get version/kind; json parse error: ";
     const what = `the object provided is unrecognized (must be of type ${target.kind})`;
     throw badRequest(`${what}: ${hint}${textOf(cause)} (${summary(body)})`, { cause });
@@ -38,6 +38,7 @@ export function decodeApplyPatch(body: Uint8Array): DecodedBody {
   try {
     return asObject(decodeYaml(body));
   } catch (cause) {
+    if (isOtherRefusal(cause)) throw cause;
     throw badRequest(`error decoding YAML: ${textOf(cause)}`, { cause });
   }
 }
@@ -68,6 +69,9 @@ function goKind(value: Json): string {
   if (Array.isArray(value)) return "array";
   return typeof value === "boolean" ? "bool" : value === null ? "null" : typeof value;
 }
+
+/** Refused for another reason than being unreadable: too large. */
+const isOtherRefusal = (cause: unknown): boolean => cause instanceof ApiError && cause.reason !== "BadRequest";
 
 /** The first bytes of what could not be read: as text when it looks like JSON, else in hex. */
 function summary(body: Uint8Array): string {

@@ -1,12 +1,14 @@
 import { isMap, isScalar, isSeq, LineCounter, parseAllDocuments, visit } from "yaml";
 import type { Document, YAMLMap } from "yaml";
 import type { Json } from "../../machinery/object.ts";
-import { badRequest } from "../status.ts";
+import { ApiError, badRequest } from "../status.ts";
 import type { Decoded } from "./json.ts";
 import { MAX_DEPTH, decodeJson } from "./json.ts";
 
 /** Anchored nodes may be expanded this many times in all: enough for shared blocks, too few for a bomb. */
 const MAX_ALIASES = 100;
+/** Lines and flow elements; the largest CRDs have a third of it. */
+const MAX_MARKS = 40_000;
 
 /**
  * Decodes a YAML document into what the same document would be as JSON. A body that is JSON already (kubectl sends
@@ -28,7 +30,7 @@ function firstCharacter(body: Uint8Array): number | undefined {
 }
 
 function parseOne(text: string, lineCounter: LineCounter): Document {
-  if (nestsTooDeep(text)) throw tooDeep();
+  checkExtent(text);
   const documents = parseAllDocuments(text, {
     lineCounter,
     uniqueKeys: false,
@@ -51,16 +53,28 @@ function parseOne(text: string, lineCounter: LineCounter): Document {
 
 const tooDeep = () => badRequest(`exceeded max depth: objects may be nested ${MAX_DEPTH} deep`);
 
-/** A cheap bound before the recursive parser: flow brackets that stand open, and block indentation. */
-function nestsTooDeep(text: string): boolean {
+/**
+ * Bounds the work before the parser starts, which takes some 10 us for each node and would hold up the whole server.
+ * The marks that make nodes are counted wherever they stand, in text as well.
+ */
+function checkExtent(text: string): void {
   let open = 0;
-  for (const char of text) {
-    if (char === "[" || char === "{") open++;
-    else if ((char === "]" || char === "}") && open > 0) open--;
-    if (open > MAX_DEPTH) return true;
+  let marks = 0;
+  for (const [mark] of text.matchAll(/[\n,[\]{}]/g)) {
+    marks++;
+    if (mark === "[" || mark === "{") open++;
+    else if ((mark === "]" || mark === "}") && open > 0) open--;
+    if (open > MAX_DEPTH) throw tooDeep();
+    if (marks > MAX_MARKS) throw tooLarge();
   }
-  return /^(?:[ \t]|[-?:][ \t]){1025}/m.test(text);
+  if (/^(?:[ \t]|[-?:][ \t]){1025}/m.test(text)) throw tooDeep();
 }
+
+const tooLarge = () =>
+  new ApiError(
+    "RequestEntityTooLarge",
+    `Request entity too large: YAML may have ${MAX_MARKS} lines and elements; send it as JSON, which may be larger`,
+  );
 
 function findDuplicates(document: Document, lines: LineCounter): string[] {
   const found = new Set<string>();

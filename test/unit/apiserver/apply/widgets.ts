@@ -118,8 +118,3 @@ export function entryOf(object: KubeObject, manager: string, operation?: string)
 export const entriesOf = (object: KubeObject): readonly ManagedFieldsEntry[] => object.metadata.managedFields ?? [];
 export const fieldsOf = (object: KubeObject, manager: string): Json | undefined => entryOf(object, manager).fieldsV1;
 export const managersOf = (object: KubeObject): string[] => entriesOf(object).map((entry) => entry.manager ?? "");
-
-export function withoutFields({ metadata, ...object }: KubeObject): KubeObject {
-  const { managedFields: _, ...rest } = metadata;
-  return { ...object, metadata: rest };
-}

@@ -40,3 +40,10 @@ it("joins strict errors as kubectl users know them", () => {
     'Widget in version "v1" cannot be handled as a Widget: strict decoding error: unknown field "spec.x", duplicate field "a"',
   );
 });
+
+it("says of a YAML body with too many parts that it is too large, not that it is malformed", () => {
+  const body = bytes(`a: [${"b,".repeat(50_000)}]`);
+  const tooLarge = expect.objectContaining({ reason: "RequestEntityTooLarge", code: 413 });
+  expect(() => decodeApplyPatch(body)).toThrow(tooLarge);
+  expect(() => decodeBody(body, "application/yaml", widget)).toThrow(tooLarge);
+});

@@ -52,6 +52,8 @@ describe("decodeYaml", () => {
     ["__proto__: {a: 1}", 'field name "__proto__"'],
     [`a: ${"[".repeat(2000)}`, "exceeded max depth"],
     [`${"- ".repeat(3000)}x`, "exceeded max depth"],
+    [`a: [${"b,".repeat(50_000)}]`, "YAML may have 40000 lines and elements; send it as JSON"],
+    [`a:\n${"- b\n".repeat(50_000)}`, "YAML may have 40000 lines and elements"],
   ])("refuses %j", (text, message) => {
     expect(() => decode(text)).toThrow(message);
     expect(() => decode(text)).toThrow(ApiError);
