@@ -52,6 +52,7 @@ export class Reflector<T extends ApiObject> {
   #hasListed = false;
   #resourceVersion: string | undefined;
   #streamingLists = true;
+  #complained = false;
   #lastByteMs: number;
 
   constructor(options: ReflectorOptions<T>) {
@@ -191,8 +192,9 @@ export class Reflector<T extends ApiObject> {
   /** Called for every piece of a watch, also for its headers. */
   #heard(): void {
     this.#lastByteMs = this.#options.clock.monotonicMs();
-    if (this.#resourceVersion !== undefined && this.#sight.kind === "blind")
-      this.#setSight({ kind: "synced", sinceMs: this.#lastByteMs });
+    if (this.#resourceVersion === undefined || this.#sight.kind === "synced") return;
+    this.#complained = false;
+    this.#setSight({ kind: "synced", sinceMs: this.#lastByteMs });
   }
 
   /** The session is over: what it says decides whether the next one may go on from the same revision. */
@@ -200,8 +202,10 @@ export class Reflector<T extends ApiObject> {
     if (needsList(error)) this.#resourceVersion = undefined;
     if (error instanceof ProtocolError) this.#streamingLists = false;
     const why = error instanceof Error ? error.message : "the server ended the watch at once";
-    if (error !== undefined && this.#sight.kind === "synced")
-      this.#options.log.warn({ err: error, resource: resourceName(this.#options.type) }, "watch lost");
+    // Once for each time of being blind; also when there was no sight yet.
+    if (!this.#complained && error !== undefined)
+      this.#options.log.warn({ err: error, resource: resourceName(this.#options.type) }, "cannot watch");
+    this.#complained ||= error !== undefined;
     this.#setSight({ kind: "blind", sinceMs: this.#lastByteMs, why });
   }
 

@@ -8,7 +8,7 @@ import { type HostDependencies, reconcileHost } from "../reconcilers/host/reconc
 import type { ApiContinuity } from "./api-continuity.ts";
 import { HOST_LEASE_PREFIX, Heartbeats } from "./heartbeats.ts";
 import { LEASES } from "./lease.ts";
-import type { Manager } from "./manager.ts";
+import type { Registrar } from "./manager.ts";
 import { objects, type Source } from "./source.ts";
 import { StatusWriter } from "./status-writer.ts";
 
@@ -20,7 +20,7 @@ export interface HostControllerOptions {
 }
 
 /** Watches Hosts and their heartbeats; writes `Ready`. */
-export function addHostController(manager: Manager, options: HostControllerOptions): void {
+export function addHostController(manager: Registrar, options: HostControllerOptions): void {
   const { client, clock, events, continuity } = options;
   const hosts = manager.cache(HOSTS);
   const leases = manager.reflector(LEASES, { namespace: SYSTEM_NAMESPACE });

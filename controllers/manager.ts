@@ -30,6 +30,13 @@ export interface ControllerSpec {
   readonly backoff?: BackoffPolicy;
 }
 
+/** Where a controller is put together: its caches, and the controller itself. */
+export interface Registrar extends Reflectors {
+  cache<T extends ApiObject>(type: ResourceType<T>, selection?: Selection): Cache<T>;
+  /** Answers with a function that wakes the controller from outside its sources. */
+  add(spec: ControllerSpec): (request: Request) => void;
+}
+
 /** What one reflector sees, for health answers. */
 export interface ReflectorHealth {
   readonly resource: string;
@@ -41,10 +48,10 @@ export interface ReflectorHealth {
  * Runs controllers over shared caches. A manager serves one run: controllers and caches of the next leader's term are
  * new ones, so that nothing of an old term is believed.
  */
-export class Manager implements Reflectors {
+export class Manager implements Registrar {
   readonly #options: ManagerOptions;
   readonly #reflectors = new Map<string, Reflector<ApiObject>>();
-  readonly #controllers: Controller[] = [];
+  readonly #controllers: Registered[] = [];
   #running = false;
 
   constructor(options: ManagerOptions) {
@@ -68,14 +75,36 @@ export class Manager implements Reflectors {
     return this.reflector(type, selection).cache;
   }
 
-  /** Answers with a function that wakes the controller from outside its sources. */
+  /** Starts when every cache of the manager is whole. */
   add(spec: ControllerSpec): (request: Request) => void {
+    return this.#register(spec, this, () => this.#reflectors.values());
+  }
+
+  /**
+   * For controllers that need not wait for each other: what is added here starts when the caches that were asked for
+   * here are whole. A kind that the API does not serve yet holds up nobody else.
+   */
+  scope(): Registrar {
+    const needed = new Set<Reflector<ApiObject>>();
+    const scope: Registrar = {
+      reflector: (type, selection) => {
+        const reflector = this.reflector(type, selection);
+        needed.add(reflector as unknown as Reflector<ApiObject>);
+        return reflector;
+      },
+      cache: (type, selection) => scope.reflector(type, selection).cache,
+      add: (spec) => this.#register(spec, scope, () => needed),
+    };
+    return scope;
+  }
+
+  #register(spec: ControllerSpec, reflectors: Reflectors, needs: Registered["needs"]): (request: Request) => void {
     const { sources, ...rest } = spec;
     const { clock, random, log } = this.#options;
     const controller = new Controller({ ...rest, clock, random, log });
-    this.#controllers.push(controller);
+    this.#controllers.push({ controller, needs });
     const enqueue = (request: Request) => controller.enqueue(request);
-    for (const source of sources) source(this, enqueue);
+    for (const source of sources) source(reflectors, enqueue);
     return enqueue;
   }
 
@@ -88,23 +117,32 @@ export class Manager implements Reflectors {
   }
 
   /**
-   * Lists and watches, then starts the controllers once every cache is whole, and stops them when the signal fires:
+   * Lists and watches, starts each controller once its caches are whole, and stops them all when the signal fires:
    * running passes end first, the caches live until then. Never rejects.
    */
   async run(signal: AbortSignal): Promise<void> {
     this.#running = true;
     const cut = new AbortController();
     const watching = [...this.#reflectors.values()].map((reflector) => reflector.run(cut.signal));
-    const listed = Promise.all([...this.#reflectors.values()].map((reflector) => reflector.whenListed()));
     const stopped = new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       signal.addEventListener("abort", () => resolve(), { once: true });
     });
-    await Promise.race([listed, stopped]);
-    if (!signal.aborted) for (const controller of this.#controllers) controller.start();
+    const started = this.#controllers.map(async ({ controller, needs }) => {
+      const listed = Promise.all([...needs()].map((reflector) => reflector.whenListed()));
+      await Promise.race([listed, stopped]);
+      if (!signal.aborted) controller.start();
+    });
     await stopped;
-    await Promise.all(this.#controllers.map((controller) => controller.stop()));
+    await Promise.all(started);
+    await Promise.all(this.#controllers.map(({ controller }) => controller.stop()));
     cut.abort(new Error("the manager stops"));
     await Promise.all(watching);
   }
+}
+
+interface Registered {
+  readonly controller: Controller;
+  /** The caches that must be whole before it starts; read when the manager runs. */
+  readonly needs: () => Iterable<Reflector<ApiObject>>;
 }

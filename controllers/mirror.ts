@@ -10,7 +10,7 @@ import type { EventRecorder } from "../machinery/event-recorder.ts";
 import type { ResourceType } from "../machinery/resource-type.ts";
 import { mirrorReconciler } from "../reconcilers/mirror/reconcile.ts";
 import type { Reconciled } from "../reconcilers/object-access.ts";
-import type { Manager } from "./manager.ts";
+import type { Registrar } from "./manager.ts";
 import { objectAccess } from "./object-access.ts";
 import { objectMaker, objectReader } from "./object-maker.ts";
 import { objects, ownersOf, requestFor } from "./source.ts";
@@ -23,7 +23,7 @@ export interface MirrorControllerOptions {
 const MANAGER = "ferrite-mirror";
 
 /** Watches Mirrors, what they own, and the records of the pairs; makes sides and volumes, writes the Mirror's status. */
-export function addMirrorController(manager: Manager, { client, events }: MirrorControllerOptions): void {
+export function addMirrorController(manager: Registrar, { client, events }: MirrorControllerOptions): void {
   const make = <T extends Pick<Reconciled, "metadata">>(type: ResourceType<T>) =>
     objectMaker({ type, cache: manager.cache(type), client, fieldManager: MANAGER });
   const mirrors = objectAccess({ type: MIRRORS, cache: manager.cache(MIRRORS), client, events, fieldManager: MANAGER });

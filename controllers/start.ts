@@ -93,9 +93,9 @@ function makeManager(options: ControllersOptions, term: Term, continuity: ApiCon
   const client = new RestClient({ transport, clock, userAgent: "ferrite-controllers" });
   const manager = new Manager({ client, clock, random, log });
   const events = new ApiEventRecorder({ client, clock, random, log, component: "ferrite-controllers", instance });
-  addHostController(manager, { client, clock, events, continuity });
-  addVolumeBindingController(manager, { client, events });
-  addMirrorController(manager, { client, events });
+  addHostController(manager.scope(), { client, clock, events, continuity });
+  addVolumeBindingController(manager.scope(), { client, events });
+  addMirrorController(manager.scope(), { client, events });
   return manager;
 }
 

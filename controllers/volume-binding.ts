@@ -3,7 +3,7 @@ import { VOLUME_GROUPS } from "../crds/generated/volume-group.ts";
 import { VOLUMES } from "../crds/generated/volume.ts";
 import type { EventRecorder } from "../machinery/event-recorder.ts";
 import { volumeBindingReconciler } from "../reconcilers/volume-binding/reconcile.ts";
-import type { Manager } from "./manager.ts";
+import type { Registrar } from "./manager.ts";
 import { objectAccess } from "./object-access.ts";
 import { objectReader } from "./object-maker.ts";
 import { objects, requestFor } from "./source.ts";
@@ -14,7 +14,7 @@ export interface VolumeBindingOptions {
 }
 
 /** Binds Volumes to the host of their volume group; one at a time, so that no space is promised twice. */
-export function addVolumeBindingController(manager: Manager, { client, events }: VolumeBindingOptions): void {
+export function addVolumeBindingController(manager: Registrar, { client, events }: VolumeBindingOptions): void {
   const fieldManager = "ferrite-volume-binding";
   const volumes = manager.cache(VOLUMES);
   manager.add({
