@@ -4,6 +4,7 @@ import {
   newKeyPair,
   selfSignedAuthority,
 } from "../../../../apiserver/access/pki/certificates.ts";
+import type { Credentials } from "../../../../apiserver/access/types.ts";
 import { type ApiServer, startServer } from "../../../../apiserver/server.ts";
 import { MemoryStorage } from "../../../../apiserver/storage/memory.ts";
 import type { Storage } from "../../../../apiserver/storage/types.ts";
@@ -56,3 +57,27 @@ export const configMap = (
   kind: "ConfigMap",
   metadata: { name, ownerReferences: [...owners], finalizers: [...finalizers] },
 });
+
+/** A request by somebody else than the administrator; answers with status and object. */
+export async function askAs(
+  server: ApiServer,
+  credentials: Partial<Credentials>,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<{ readonly status: number; readonly body: KubeObject }> {
+  const response = await server.handle({
+    method,
+    path,
+    query: new URLSearchParams(),
+    header: () => undefined,
+    credentials: { certificate: undefined, bearerToken: undefined, ...credentials },
+    body: () => Promise.resolve(Buffer.from(body === undefined ? "" : JSON.stringify(body))),
+    signal: new AbortController().signal,
+    remoteAddress: "127.0.0.1",
+  });
+  const chunks: string[] = [];
+  if (typeof response.body === "string" || Buffer.isBuffer(response.body)) chunks.push(response.body.toString());
+  else for await (const chunk of response.body) chunks.push(chunk.toString());
+  return { status: response.status, body: JSON.parse(chunks.join("")) as KubeObject };
+}
