@@ -134,7 +134,7 @@ export class ResourceCache {
     this.#assertReady();
     const subscription = new Subscription({
       prefix,
-      afterRevision: Math.max(afterRevision, this.#revision),
+      afterRevision: afterRevision,
       bufferEvents: this.#options.bufferEvents ?? 1024,
       cacheRevision: () => this.#revision,
       backlog: this.#backlog(afterRevision, prefix),

@@ -4,7 +4,7 @@ import { PushStream } from "./push-stream.ts";
 
 export interface SubscriptionOptions {
   readonly prefix: string;
-  /** Where `backlog` ends and the cache's events begin. */
+  /** `backlog` is what has happened since; all that the cache pushes comes after it. */
   readonly afterRevision: number;
   /** Most events that wait for the consumer. */
   readonly bufferEvents: number;

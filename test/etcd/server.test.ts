@@ -67,7 +67,7 @@ it("ends the etcd that a killed server has left behind, and keeps its data", asy
   await exited;
   expect(processesOf(dir)).toEqual([orphan]);
   {
-    await using server = await startEtcd(dir);
+    await using server = await startEtcd({ dir });
     expect(processesOf(dir)).toEqual([server.etcd.pid]);
     expect(server.etcd.pid).not.toBe(orphan);
     const storage = new EtcdStorage({ endpoints: [server.endpoint] });
@@ -75,6 +75,7 @@ it("ends the etcd that a killed server has left behind, and keeps its data", asy
     await storage.close();
   }
   expect(processesOf(dir)).toEqual([]);
+  rmSync(dir, { recursive: true });
 });
 
 it.each([
@@ -85,7 +86,7 @@ it.each([
     "#!/bin/sh\n[ $1 = --version ] && echo 'etcd Version: 3.5.16' && exit\necho no disk >&2; exit 1",
     "EtcdDied",
   ],
-])("refuses a program that is %s", async (_, script, reason) => {
+])("refuses a program: %s", async (_, script, reason) => {
   const dir = mkdtempSync(join(tmpdir(), "ferrite-etcd-"));
   const binary = join(dir, "etcd");
   writeFileSync(binary, script);

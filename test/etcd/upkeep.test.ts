@@ -5,7 +5,6 @@ import { dirname, join } from "node:path";
 import { Etcd3 } from "etcd3";
 import { expect, it } from "vitest";
 import { ExpiredError, StorageUnavailableError } from "../../apiserver/storage/errors.ts";
-import { LocalEtcd } from "../../apiserver/storage/etcd/server.ts";
 import { saveSnapshot } from "../../apiserver/storage/etcd/snapshot.ts";
 import { EtcdStorage } from "../../apiserver/storage/etcd/storage.ts";
 import { EtcdUpkeep } from "../../apiserver/storage/etcd/upkeep.ts";
@@ -51,12 +50,11 @@ it("drops history an interval late, in turns with other servers", async () => {
 });
 
 it("makes room in a database that has run full of history, and writes work again", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "ferrite-etcd-"));
   const quotaBytes = 16 * 1024 * 1024;
-  const etcd = await LocalEtcd.start({ binary: etcdBinary, dir, log, quotaBytes });
-  const storage = new EtcdStorage({ endpoints: [etcd.endpoint] });
-  const snapshots = { dir: join(dir, "snapshots"), intervalMs: 3_600_000, keep: 1 };
-  const upkeep = new EtcdUpkeep({ endpoints: [etcd.endpoint], log, own: { quotaBytes, snapshots } });
+  await using server = await startEtcd({ quotaBytes });
+  const storage = new EtcdStorage({ endpoints: [server.endpoint] });
+  const snapshots = { dir: join(server.dir, "snapshots"), intervalMs: 3_600_000, keep: 1 };
+  const upkeep = new EtcdUpkeep({ endpoints: [server.endpoint], log, own: { quotaBytes, snapshots } });
   let { revision } = await storage.create(keyOf("a"), widget("a"));
   const full = await (async () => {
     for (;;) ({ revision } = await storage.replace(keyOf("a"), revision, widget("a", revision, 500_000)));
@@ -67,8 +65,6 @@ it("makes room in a database that has run full of history, and writes work again
   await storage.replace(keyOf("a"), revision, widget("a", 2));
   await upkeep.stop();
   await storage.close();
-  await etcd.stop();
-  rmSync(dir, { recursive: true });
 });
 
 it("saves snapshots that restore, keeps the newest, and clears away what a crash has left", async () => {
@@ -92,13 +88,14 @@ it("saves snapshots that restore, keeps the newest, and clears away what a crash
   const restored = mkdtempSync(join(tmpdir(), "ferrite-etcd-"));
   restore(path, join(restored, "data"));
   {
-    await using copy = await startEtcd(restored);
+    await using copy = await startEtcd({ dir: restored });
     const other = new EtcdStorage({ endpoints: [copy.endpoint] });
     const brief = async (from: EtcdStorage) =>
       (await listAll(from, PREFIX)).items.map(({ key, revision, value }) => [key, revision, value]);
     expect(await brief(other)).toEqual(await brief(storage));
     await other.close();
   }
+  rmSync(restored, { recursive: true });
   client.close();
   await storage.close();
 });
@@ -111,10 +108,10 @@ function restore(snapshot: string, dataDir: string): void {
 }
 
 it("tells its watches when the store was put back to an older state", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "ferrite-etcd-"));
-  let etcd = await LocalEtcd.start({ binary: etcdBinary, dir, log });
-  const storage = new EtcdStorage({ endpoints: [etcd.endpoint] });
-  const client = new Etcd3({ hosts: etcd.endpoint });
+  await using before = await startEtcd();
+  const { dir } = before;
+  const storage = new EtcdStorage({ endpoints: [before.endpoint] });
+  const client = new Etcd3({ hosts: before.endpoint });
   await storage.create(keyOf("a"), widget("a"));
   const path = await saveSnapshot(client, join(dir, "snapshots"), new Date(0), 1);
   client.close();
@@ -122,13 +119,12 @@ it("tells its watches when the store was put back to an older state", async () =
   const recorder = new Recorder(storage, revision - 1);
   const ended = recorder.ended.catch((error: unknown) => error);
   await recorder.count(1);
-  await etcd.stop();
+  await before.etcd.stop();
   renameSync(join(dir, "data"), join(dir, "data.old"));
   restore(path, join(dir, "data"));
-  etcd = await LocalEtcd.start({ binary: etcdBinary, dir, log });
+  await using after = await startEtcd({ dir });
+  expect(after.endpoint).toBe(before.endpoint);
   expect(await ended).toBeInstanceOf(ExpiredError);
   expect((await storage.get(keyOf("b"))).stored).toBeUndefined();
   await storage.close();
-  await etcd.stop();
-  rmSync(dir, { recursive: true });
 });

@@ -183,10 +183,24 @@ it("ends a replay in which nothing happened", async () => {
   const start = cache.revision;
   for (let n = 0; n < 5; n++) await storage.create(keyOf(`n${n}`, "busy"), widget(`n${n}`));
   await cache.fresh();
-  const { events } = collect(cache.subscribe(start, `${PREFIX}quiet/`));
+  const subscription = cache.subscribe(start, `${PREFIX}quiet/`);
+  const { events } = collect(subscription);
   await clock.advance(50);
+  expect(subscription.revision).toBe(start + 5);
   await storage.create(keyOf("a", "quiet"), widget("a"));
   await clock.settle();
+  expect(events.map(({ stored }) => stored.key)).toEqual([keyOf("a", "quiet")]);
+});
+
+it("does not hand out twice what happens during a replay", async () => {
+  const { cache, clock, storage } = await setUp({ windowEvents: 1 });
+  const start = cache.revision;
+  for (let n = 0; n < 5; n++) await storage.create(keyOf(`n${n}`, "busy"), widget(`n${n}`));
+  await cache.fresh();
+  const { events } = collect(cache.subscribe(start, `${PREFIX}quiet/`));
+  // Nothing of this namespace is to be replayed: this is the first that the replay sees.
+  await storage.create(keyOf("a", "quiet"), widget("a"));
+  await clock.advance(50);
   expect(events.map(({ stored }) => stored.key)).toEqual([keyOf("a", "quiet")]);
 });
 

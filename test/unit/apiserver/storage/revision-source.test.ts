@@ -38,3 +38,16 @@ it("asks again after a failed call", async () => {
   open[2]?.resolve(13);
   expect(await third).toBe(13);
 });
+
+it("never gives a later reader an answer of an earlier round", async () => {
+  const { open, source } = heldBack();
+  for (let round = 0; round < 3; round++) {
+    const first = source.read();
+    const second = source.read();
+    open[2 * round]?.resolve(20 + 2 * round);
+    expect(await first).toBe(20 + 2 * round);
+    open[2 * round + 1]?.resolve(21 + 2 * round);
+    expect(await second).toBe(21 + 2 * round);
+  }
+  expect(open).toHaveLength(6);
+});
