@@ -159,7 +159,10 @@ function weight(shape: Shape): number {
     : shape.maxSize * Math.max(weight(shape.element), 1);
 }
 
-const CONSTANT_TIME = new Set(["size", "type", "dyn", "hasValue", "value", "of", "none"]);
+/** Conversions cost one unit in cel-go whatever their operand: what is too long to convert fails at once. */
+const CONSTANT_TIME = new Set(
+  "size type dyn hasValue value of none int uint double bool timestamp duration quantity isQuantity".split(" "),
+);
 const SAME_SIZE = new Set([
   "trim",
   "lowerAscii",

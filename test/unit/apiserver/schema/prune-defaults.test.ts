@@ -158,6 +158,12 @@ it.each<[string, SchemaNode, unknown, unknown]>([
     { a: false, b: 0 },
   ],
   [
+    "properties that every object inherits",
+    props({ toString: { type: "string", default: "x" } }),
+    {},
+    { toString: "x" },
+  ],
+  [
     "a property named __proto__ as own property",
     props(JSON.parse('{"__proto__":{"type":"string","default":"x"}}')),
     {},
