@@ -20,11 +20,12 @@ export type Evaluate = (evaluator: unknown, node: unknown, context: unknown) => 
 
 interface Checker {
   check(node: CelNode, context: unknown): unknown;
+  getType(name: string): unknown;
 }
 
 /** `has`, `cel.bind` and the optional macros; all others become comprehensions. */
 export interface CelMacro {
-  readonly evaluate: Evaluate;
+  evaluate: Evaluate;
   typeCheck: (checker: Checker, macro: unknown, context: unknown) => unknown;
   /** Of `has` only: the selection that it asks for. */
   readonly args?: readonly CelNode[];
@@ -47,7 +48,8 @@ export function childrenOf(node: CelNode): readonly CelNode[] {
   if (node.meta.alternate !== undefined) return [node.meta.alternate];
   const { macro } = node.meta;
   if (macro !== undefined) {
-    return [macro.receiver, macro.arg, macro.val, macro.exp].filter((child) => child !== undefined);
+    const [operand] = (macro.args?.[0]?.args ?? []) as CelNode[];
+    return [operand, macro.receiver, macro.arg, macro.val, macro.exp].filter((child) => child !== undefined);
   }
   switch (node.op) {
     case "value":
@@ -95,8 +97,6 @@ export function visitNodes(root: CelNode, visit: (node: CelNode) => void): void 
 export function reads(root: CelNode, name: string): boolean {
   let found = false;
   visitNodes(root, (node) => {
-    const isHas = node.meta.macro !== undefined && node.meta.macro.args !== undefined;
-    if (isHas) for (const arg of node.meta.macro?.args ?? []) found ||= reads(arg, name);
     if (node.op === "id" && node.args === name) found = true;
   });
   return found;

@@ -1,7 +1,7 @@
 import type { Environment } from "@marcbachmann/cel-js";
 import { resolveFieldPath } from "../field-path.ts";
 import type { SchemaNode, ValidationRule } from "../types.ts";
-import { type CelNode, reads, visitNodes } from "./ast.ts";
+import { type CelMacro, type CelNode, reads, visitNodes } from "./ast.ts";
 import { estimateCost } from "./cost.ts";
 import { celEqual } from "./equality.ts";
 import { BASE, RENAMED } from "./library.ts";
@@ -190,22 +190,32 @@ function compileProgram(
   }
 }
 
-/** Sends calls to our functions, and has the engine check the fields that `has` asks for. */
+/** Sends calls to our functions, and replaces the engine's `has`. */
 function prepare(root: CelNode): void {
   visitNodes(root, (node) => {
     const { macro } = node.meta;
     const asked = macro?.args?.[0];
-    if (macro !== undefined && asked !== undefined) {
-      const check = macro.typeCheck.bind(macro);
-      macro.typeCheck = (checker, self, context) => {
-        checker.check(asked, context);
-        return check(checker, self, context);
-      };
-    }
+    if (macro !== undefined && asked !== undefined) replaceHas(macro, asked);
     if (node.op !== "rcall" && node.op !== "call") return;
     const [name, ...rest] = node.args as [string, ...unknown[]];
     if (RENAMED.has(name)) node.args = [`__${name}`, ...rest];
   });
+}
+
+/** The engine's own takes only fields of variables, and does not check that the type has the field. */
+function replaceHas(macro: CelMacro, asked: CelNode): void {
+  const [operand, name] = asked.args as [CelNode, string];
+  macro.typeCheck = (checker, _macro, context) => {
+    if (asked.op !== ".") throw new Error("invalid argument to has() macro");
+    checker.check(asked, context);
+    return checker.getType("bool");
+  };
+  macro.evaluate = (evaluator, _macro, context) => {
+    const object = operand.evaluate(evaluator, operand, context);
+    if (object instanceof Map) return object.get(name) !== undefined;
+    if (typeof object === "object" && object !== null && !Array.isArray(object)) return Object.hasOwn(object, name);
+    throw new Error("no such overload: has");
+  };
 }
 
 /** As cel-go prints an issue: place, message, the line and a pointer below it. */

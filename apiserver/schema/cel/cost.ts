@@ -98,7 +98,10 @@ function estimateMacro(macro: NonNullable<CelNode["meta"]["macro"]>, scope: Scop
     const inner = estimate(macro.exp, new Map([...scope, [macro.var ?? "", value.shape]]));
     return { cost: 10 + value.cost + inner.cost, shape: inner.shape };
   }
-  const parts = [macro.receiver, macro.arg].filter((part) => part !== undefined).map((part) => estimate(part, scope));
+  const [operand] = (macro.args?.[0]?.args ?? []) as CelNode[];
+  const parts = [operand, macro.receiver, macro.arg]
+    .filter((part) => part !== undefined)
+    .map((part) => estimate(part, scope));
   return {
     cost: 1 + parts.reduce((total, part) => total + part.cost, 0),
     shape: parts.reduce<Shape>((most, part) => larger(most, part.shape), ONE),

@@ -96,6 +96,11 @@ it.each<[string, SchemaNode, unknown]>([
   ["self.?b.orValue(7) == 7 && self.?a.hasValue()", object({ a: INT, b: INT }), { a: 1 }],
   ["self[0] == self[1] && self[0] != self[2]", list(object({ x: list(INT) })), [{ x: [1] }, { x: [1] }, { x: [2] }]],
   [
+    "has(self[0].size) && !has(self[1].size) && self.exists(d, !has(d.size)) && has({'a': 1}.a) && !has({'a': 1}.b)",
+    NAMED,
+    [{ name: "a", size: 1 }, { name: "b" }],
+  ],
+  [
     "self.exists(d, d.name == 'b' && d.size == 2)",
     NAMED,
     [
