@@ -14,26 +14,42 @@ import { exactlyOneOf, flag, immutable, integer, object, oneOf } from "./schema-
 const milliseconds = (description: string, fallback: number, maximum: number) =>
   integer(`${description} In milliseconds.`, { default: fallback, minimum: 100, maximum });
 
+/** Spelled out: an API server runs the rules on a default as it stands, before the defaults inside it are filled in. */
+const DEFAULTS = {
+  activityLogExtents: 1237,
+  connectIntervalMilliseconds: 3000,
+  pingIntervalMilliseconds: 3000,
+  timeoutMilliseconds: 2500,
+} as const;
+
 const options = object(
   "DRBD's own settings, the same on both sides.",
   {
     resyncRate: f.size("Most that a resynchronisation may transfer in a second; DRBD adapts to the load when absent."),
     activityLogExtents: integer("Areas of 4 MiB that may be written to at once; all are compared after a crash.", {
-      default: 1237,
+      default: DEFAULTS.activityLogExtents,
       minimum: 7,
       maximum: 65534,
     }),
-    connectIntervalMilliseconds: milliseconds("How long between attempts to connect.", 3000, 120_000),
-    pingIntervalMilliseconds: milliseconds("How often an idle peer is asked for a sign of life.", 3000, 120_000),
+    connectIntervalMilliseconds: milliseconds(
+      "How long between attempts to connect.",
+      DEFAULTS.connectIntervalMilliseconds,
+      120_000,
+    ),
+    pingIntervalMilliseconds: milliseconds(
+      "How often an idle peer is asked for a sign of life.",
+      DEFAULTS.pingIntervalMilliseconds,
+      120_000,
+    ),
     timeoutMilliseconds: milliseconds(
       "How long a peer may take to answer before the link counts as lost.",
-      2500,
+      DEFAULTS.timeoutMilliseconds,
       60_000,
     ),
   },
   {
     name: "DrbdOptions",
-    default: {},
+    default: DEFAULTS,
     rules: [
       {
         rule:
