@@ -53,8 +53,11 @@ function tolerant(typing: Typing, live: Json[], shape: "set" | "keyed"): string[
 
 function groupByElement(elements: readonly string[], items: readonly Json[]): Map<string, Json[]> {
   const groups = new Map<string, Json[]>();
-  for (const [i, element] of elements.entries())
-    groups.set(element, [...(groups.get(element) ?? []), items[i] ?? null]);
+  for (const [i, element] of elements.entries()) {
+    const group = groups.get(element);
+    if (group === undefined) groups.set(element, [items[i] ?? null]);
+    else group.push(items[i] ?? null);
+  }
   return groups;
 }
 
@@ -62,32 +65,18 @@ function groupByElement(elements: readonly string[], items: readonly Json[]): Ma
 function mergeOrder(live: readonly string[], applied: readonly string[]): string[] {
   const isLive = new Set(live);
   const isApplied = new Set(applied);
-  const order: string[] = [];
-  const done = new Set<string>();
-  const take = (element: string) => {
-    if (!done.has(element)) order.push(element);
-    done.add(element);
-  };
-  let next = 0;
+  const shared = applied.filter((element) => isLive.has(element));
+  const order = new Set<string>();
+  let nextShared = 0;
+  let nextApplied = 0;
   for (const element of live) {
-    if (!isApplied.has(element)) take(element);
-    else if (!done.has(element) && element === nextShared(applied, next, isLive)) next = takeUpTo(element);
+    if (!isApplied.has(element)) order.add(element);
+    else if (element === shared[nextShared]) {
+      const end = applied.indexOf(element, nextApplied) + 1;
+      for (; nextApplied < end; nextApplied++) order.add(applied[nextApplied] ?? "");
+      nextShared++;
+    }
   }
-  for (const element of applied.slice(next)) take(element);
-  return order;
-
-  function takeUpTo(element: string): number {
-    let i = next;
-    for (; applied[i] !== element; i++) take(applied[i] ?? "");
-    take(element);
-    return i + 1;
-  }
-}
-
-function nextShared(applied: readonly string[], from: number, isLive: ReadonlySet<string>): string | undefined {
-  for (let i = from; i < applied.length; i++) {
-    const element = applied[i];
-    if (element !== undefined && isLive.has(element)) return element;
-  }
-  return undefined;
+  for (const element of applied.slice(nextApplied)) order.add(element);
+  return [...order];
 }

@@ -1,7 +1,7 @@
 import type { Json, JsonObject } from "../../machinery/object.ts";
 import type { SchemaNode } from "../schema/types.ts";
 import { badRequest } from "../status.ts";
-import { cloneJson, equalJson, isObject, member } from "./json-value.ts";
+import { cloneJson, isObject, member } from "./json-value.ts";
 import { orderItems } from "./element-order.ts";
 import type { Typing } from "./typing.ts";
 import { memberTyping, rootTyping } from "./typing.ts";
@@ -79,31 +79,45 @@ function mergeList(typing: Typing, target: readonly Json[], patch: readonly Json
   if (patch.some((item) => isObject(item) && item[DIRECTIVE] === "replace")) {
     return patch.filter((item) => !(isObject(item) && item[DIRECTIVE] === "replace")).map((item) => cloneJson(item));
   }
+  return keys.length === 0 ? addScalars(target, patch, path) : mergeItems(typing, target, patch, path);
+}
+
+function addScalars(target: readonly Json[], patch: readonly Json[], path: string): Json[] {
   const merged = target.map((item) => cloneJson(item));
+  const present = new Set(target);
   for (const item of patch) {
-    if (keys.length === 0) addScalar(merged, item, path);
-    else mergeItem(typing, merged, item, keys, path);
+    if (isObject(item) || Array.isArray(item)) throw badRequest(`${path}: invalid patch format of primitive list`);
+    if (!present.has(item)) merged.push(item);
+    present.add(item);
   }
   return merged;
 }
 
-function addScalar(merged: Json[], item: Json, path: string): void {
-  if (isObject(item) || Array.isArray(item)) throw badRequest(`${path}: invalid patch format of primitive list`);
-  if (!merged.includes(item)) merged.push(item);
+/** Items by their merge key, in order. A stored list may hold one key more than once: the first is merged. */
+function mergeItems(typing: Typing, target: readonly Json[], patch: readonly Json[], path: string): Json[] {
+  const keys = mergeKeys(typing);
+  const identity = (item: Json) =>
+    JSON.stringify(keys.map((key) => (isObject(item) ? (member(item, key) ?? null) : null)));
+  const groups = new Map<string, Json[]>();
+  for (const item of target) {
+    const group = groups.get(identity(item));
+    if (group === undefined) groups.set(identity(item), [cloneJson(item)]);
+    else group.push(cloneJson(item));
+  }
+  for (const item of patch) {
+    requireKeys(item, keys, path);
+    const [first, ...others] = groups.get(identity(item)) ?? [];
+    if (item[DIRECTIVE] === "delete") groups.delete(identity(item));
+    else groups.set(identity(item), [mergeMap(typing?.items, isObject(first) ? first : {}, item, path), ...others]);
+  }
+  return [...groups.values()].flat(1);
 }
 
-function mergeItem(typing: Typing, merged: Json[], item: Json, keys: readonly string[], path: string): void {
+function requireKeys(item: Json, keys: readonly string[], path: string): asserts item is JsonObject {
   if (!isObject(item)) throw badRequest(`${path}: a list of objects cannot be merged with ${JSON.stringify(item)}`);
   const missing = keys.find((key) => !Object.hasOwn(item, key));
-  if (missing !== undefined) {
-    throw badRequest(`${path}: map: ${JSON.stringify(item)} does not contain declared merge key: ${missing}`);
-  }
-  const same = (other: Json) => isObject(other) && keys.every((key) => equalJson(member(other, key), item[key]));
-  const index = merged.findIndex(same);
-  if (item[DIRECTIVE] === "delete") {
-    merged.splice(0, merged.length, ...merged.filter((other) => !same(other)));
-  } else if (index < 0) merged.push(mergeMap(typing?.items, {}, item, path));
-  else merged[index] = mergeMap(typing?.items, merged[index] as JsonObject, item, path);
+  if (missing === undefined) return;
+  throw badRequest(`${path}: map: ${JSON.stringify(item)} does not contain declared merge key: ${missing}`);
 }
 
 function retainKeys(merged: JsonObject, patch: JsonObject, path: string): void {
@@ -119,7 +133,8 @@ function retainKeys(merged: JsonObject, patch: JsonObject, path: string): void {
 function deleteFromList(merged: JsonObject, key: string, gone: Json | undefined, path: string): void {
   if (!Array.isArray(gone)) throw badRequest(`${path}: invalid patch format of primitive list`);
   const list = member(merged, key);
-  if (Array.isArray(list)) merged[key] = list.filter((item) => !gone.some((other) => equalJson(item, other)));
+  const unwanted = new Set(gone);
+  if (Array.isArray(list)) merged[key] = list.filter((item) => !unwanted.has(item));
 }
 
 function setOrder(
