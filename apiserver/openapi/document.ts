@@ -106,7 +106,10 @@ function resourcePaths(resource: Resource, virtual: readonly VirtualResource[]):
   for (const sub of subresourcesOf(resource, virtual)) {
     const shape = sub.group === resource.group && sub.kind === resource.kind ? body : { type: "object" };
     const operations = sub.verbs.map((verb) => ({ verb, body: shape, answer: shape }) as Operation);
-    paths[`${scope}/${resource.plural}/{name}/${sub.name}`] = pathItem(sub, operations);
+    paths[`${scope}/${resource.plural}/{name}/${sub.name}`] = pathItem(
+      { ...sub, builtin: resource.builtin },
+      operations,
+    );
   }
   return paths;
 }

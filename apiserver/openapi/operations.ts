@@ -3,6 +3,8 @@ export interface Target {
   readonly group: string;
   readonly version: string;
   readonly kind: string;
+  /** Takes strategic merge patches. */
+  readonly builtin?: boolean;
 }
 
 export interface Operation {
@@ -59,16 +61,16 @@ const PARAMETERS: Readonly<Record<Operation["verb"], readonly object[]>> = {
   deletecollection: [...LISTING, DRY_RUN],
 };
 
-const PATCH_TYPES = [
-  "application/apply-patch+yaml",
-  "application/json-patch+json",
-  "application/merge-patch+json",
-  "application/strategic-merge-patch+json",
-];
+const PATCHES = ["application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json"];
+/** kubectl apply sends what it finds here: custom resources take no strategic merge patch. */
+const BUILTIN_PATCHES = [...PATCHES, "application/strategic-merge-patch+json"];
 
 /** One entry of a path item: method and operation object. */
-export function operation({ group, version, kind }: Target, { verb, body, answer }: Operation): [string, object] {
-  const types = verb === "patch" ? PATCH_TYPES : ["*/*"];
+export function operation(
+  { group, version, kind, builtin = false }: Target,
+  { verb, body, answer }: Operation,
+): [string, object] {
+  const types = verb !== "patch" ? ["*/*"] : builtin ? BUILTIN_PATCHES : PATCHES;
   const content = (schema: object, mediaTypes: readonly string[]): object =>
     Object.fromEntries(mediaTypes.map((type) => [type, { schema }]));
   const description = {

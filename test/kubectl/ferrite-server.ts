@@ -1,0 +1,101 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+const ROOT = join(import.meta.dirname, "../..");
+const ETCD =
+  process.env["FERRITE_ETCD"] ?? join(process.env["HOME"] ?? "/root", ".cache/ferrite/etcd-trixie/usr/bin/etcd");
+
+/** A real `ferrite server` in a process of its own, over a real etcd. */
+export class FerriteServer {
+  readonly dataDir: string;
+  readonly address: string;
+  readonly #etcdEndpoint: string | undefined;
+  #child: ChildProcess | undefined;
+  /** All that it logged, for a test that fails. */
+  log = "";
+
+  private constructor(dataDir: string, address: string, etcdEndpoint: string | undefined) {
+    this.dataDir = dataDir;
+    this.address = address;
+    this.#etcdEndpoint = etcdEndpoint;
+  }
+
+  /** With `etcdEndpoint` on that etcd, else on one of its own. */
+  static async start(etcdEndpoint?: string): Promise<FerriteServer> {
+    const dataDir = mkdtempSync(join(tmpdir(), "ferrite-kubectl-"));
+    const server = new FerriteServer(dataDir, `127.0.0.1:${await freePort()}`, etcdEndpoint);
+    await server.launch();
+    return server;
+  }
+
+  get kubeconfig(): string {
+    return join(this.dataDir, "pki", "admin.kubeconfig");
+  }
+
+  /** Of its own etcd: for another server beside it. */
+  get etcdEndpoint(): string {
+    return `unix:${join(this.dataDir, "etcd", "client.sock")}`;
+  }
+
+  get pid(): number {
+    if (this.#child?.pid === undefined) throw new Error("the server is not running");
+    return this.#child.pid;
+  }
+
+  /** Starts it, again after `stop` or `kill`; resolves when it is ready. */
+  async launch(): Promise<void> {
+    const argv = ["cli/ferrite.ts", "server", "--data-dir", this.dataDir, "--listen", this.address];
+    const etcd = this.#etcdEndpoint === undefined ? ["--etcd-binary", ETCD] : ["--etcd-endpoints", this.#etcdEndpoint];
+    const child = spawn(process.execPath, [...argv, ...etcd], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+    this.#child = child;
+    child.stderr.on("data", (text: Buffer) => {
+      this.log += text.toString();
+    });
+    const lines = createInterface({ input: child.stdout });
+    await new Promise<void>((resolve, reject) => {
+      lines.on("line", (line) => {
+        this.log += `${line}\n`;
+        if (line.includes('"msg":"ready"')) resolve();
+      });
+      child.once("exit", (code) => reject(new Error(`the server ended with ${code}:\n${this.log}`)));
+    });
+  }
+
+  /** As an administrator would: SIGTERM, wait. Returns the exit code. */
+  async stop(): Promise<number | null> {
+    return this.#end("SIGTERM");
+  }
+
+  /** As a power cut would: its etcd stays behind, as a process of nobody. */
+  async kill(): Promise<void> {
+    await this.#end("SIGKILL");
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<number | null> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
+    child.kill(signal);
+    await once(child, "exit");
+    return child.exitCode;
+  }
+
+  /** Stops it and removes all that it wrote. */
+  async destroy(): Promise<void> {
+    await this.stop();
+    rmSync(this.dataDir, { recursive: true, force: true });
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  if (address === null || typeof address === "string") throw new Error("the kernel gave no port");
+  return address.port;
+}
