@@ -7,7 +7,7 @@ import { Loop, type LoopDeps } from "./loop.ts";
 import type { FeedSubscriber } from "./object-feed.ts";
 
 const FINALIZER = "kubernetes";
-/** A create that passed the check before the namespace was marked may still be on its way: an empty namespace is looked at twice. */
+/** A create that passed the check before the namespace was marked may still be on its way: an empty namespace is looked at again after this. */
 const SECOND_LOOK_MS = 500;
 const WAIT_MS = 5_000;
 
@@ -32,8 +32,8 @@ export class NamespaceTermination implements FeedSubscriber {
   readonly #deps: LoopDeps;
   readonly #loop: Loop;
   readonly #terminating = new Set<string>();
-  /** uids of namespaces that were found empty once. */
-  readonly #empty = new Set<string>();
+  /** uid -> when the namespace was found empty first, on the monotonic clock. */
+  readonly #emptySinceMs = new Map<string, number>();
 
   constructor(cluster: Cluster, deps: LoopDeps) {
     this.#cluster = cluster;
@@ -68,16 +68,17 @@ export class NamespaceTermination implements FeedSubscriber {
     if (deletionTimestamp === undefined || !namespace?.spec?.finalizers?.includes(FINALIZER)) return;
     const remains = await this.#clear(name);
     if (remains.counts.size > 0 || remains.failures.length > 0) {
-      this.#empty.delete(uid);
+      this.#emptySinceMs.delete(uid);
       await this.#report(place, uid, remains);
       return WAIT_MS;
     }
-    if (!this.#empty.has(uid)) {
-      this.#empty.add(uid);
-      return SECOND_LOOK_MS;
-    }
+    const nowMs = this.#deps.clock.monotonicMs();
+    const sinceMs = this.#emptySinceMs.get(uid) ?? nowMs;
+    this.#emptySinceMs.set(uid, sinceMs);
+    const leftMs = sinceMs + SECOND_LOOK_MS - nowMs;
+    if (leftMs > 0) return leftMs;
     await this.#finalize(place, uid);
-    this.#empty.delete(uid);
+    this.#emptySinceMs.delete(uid);
   }
 
   /** Tells everything in the namespace to go; answers with what is still there. */

@@ -67,16 +67,26 @@ export const DEFAULT_COLUMNS: readonly PrinterColumn[] = [
   { name: "Age", type: "date", description: AGE_DESCRIPTION, jsonPath: ".metadata.creationTimestamp" },
 ];
 
+/** The first column, unless the resource has one of its own. */
+const NAME_COLUMN: ColumnDefinition = {
+  name: "Name",
+  type: "string",
+  format: "name",
+  description: NAME_DESCRIPTION,
+  priority: 0,
+};
+
 /** Compiles the columns of a resource; without any it shows name and age. */
 export function compileTable(columns: readonly PrinterColumn[]): TableConverter {
   const shown = columns.length === 0 ? DEFAULT_COLUMNS : columns;
-  const readers = shown.map((column) => ({ type: column.type, path: pathOf(column) }));
-  const columnDefinitions = [
-    { name: "Name", type: "string", format: "name", description: NAME_DESCRIPTION, priority: 0 },
-    ...shown.map(definitionOf),
-  ];
+  const readers = shown.map((column) => ({ type: column.type, read: readerOf(column) }));
+  const named = shown.some((column) => column.name === "Name" && column.jsonPath === ".metadata.name");
+  const columnDefinitions = [...(named ? [] : [NAME_COLUMN]), ...shown.map(definitionOf)];
   const rowOf = (object: KubeObject, { now, includeObject }: TableOptions): Row => ({
-    cells: [object.metadata.name ?? "", ...readers.map(({ type, path }) => cellOf(type, path, object, now))],
+    cells: [
+      ...(named ? [] : [object.metadata.name ?? ""]),
+      ...readers.map(({ type, read }) => cellOf(type, read(object), now)),
+    ],
     ...objectOf(object, includeObject),
   });
   return {
@@ -89,6 +99,13 @@ export function compileTable(columns: readonly PrinterColumn[]): TableConverter 
       rows: objects.map((object) => rowOf(object, options)),
     }),
   };
+}
+
+/** What a column shows of an object, before it is rendered by the column's type. */
+function readerOf(column: PrinterColumn): (object: KubeObject) => unknown {
+  if (column.cell !== undefined) return column.cell;
+  const path = pathOf(column);
+  return path === undefined ? () => undefined : (object) => findJsonPath(path, object)[0];
 }
 
 /** CRDs with a path that cannot be read are refused; one from a foreign etcd shows empty cells. */
@@ -108,8 +125,7 @@ const definitionOf = (column: PrinterColumn): ColumnDefinition => ({
   priority: column.priority ?? 0,
 });
 
-function cellOf(type: PrinterColumn["type"], path: JsonPath | undefined, object: KubeObject, now: Date): Cell {
-  const value = path === undefined ? undefined : findJsonPath(path, object)[0];
+function cellOf(type: PrinterColumn["type"], value: unknown, now: Date): Cell {
   if (value === undefined || value === null) return null;
   return CELLS[type](value, now);
 }
