@@ -1,5 +1,6 @@
 import { applyPatch } from "rfc6902";
 import type { Json, JsonObject } from "../../machinery/object.ts";
+import { MAX_DEPTH } from "../codec/json.ts";
 import { ApiError, badRequest } from "../status.ts";
 import { cloneJson, equalJson, isObject, member } from "./json-value.ts";
 
@@ -29,7 +30,14 @@ export function applyJsonPatch(object: JsonObject, patch: Json): JsonObject {
     applyOne(holder, operation);
   }
   if (!isObject(holder.object)) throw rejected("the patch replaces the object with something that is no object");
+  if (!withinDepth(holder.object, MAX_DEPTH)) throw rejected(`the patch nests values more than ${MAX_DEPTH} deep`);
   return holder.object;
+}
+
+/** Moves can nest deeper than any body may be; whoever walks the object later relies on the bound. */
+function withinDepth(value: Json, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  return levels > 0 && Object.values(value).every((item) => withinDepth(item, levels - 1));
 }
 
 function parseOperations(patch: Json): Operation[] {
@@ -86,7 +94,7 @@ function valueAt(document: Json | undefined, path: readonly string[]): Json | un
 /** Whether the places that an operation needs are there; the library would find inherited members as well. */
 function fits(document: Json, { op, path, from }: Operation): boolean {
   if ((op === "move" || op === "copy") && valueAt(document, tokens(from)) === undefined) return false;
-  if (op === "remove" || op === "replace" || op === "test") return valueAt(document, tokens(path)) !== undefined;
+  if (op === "remove" || op === "replace") return valueAt(document, tokens(path)) !== undefined;
   const parent = valueAt(document, tokens(path).slice(0, -1));
   return typeof parent === "object" && parent !== null;
 }
@@ -101,8 +109,9 @@ function applyOne(holder: { object: Json }, operation: Operation): void {
     throw rejected("error in remove for path: '': the object itself cannot be removed");
   if (!fits(holder.object, operation)) throw rejected(explain(operation));
   if (op === "test") {
-    // Not by the library: it would compute the whole difference, in quadratic time.
-    if (!equalJson(valueAt(holder.object, tokens(path)), value)) throw rejected(explain(operation));
+    // Not by the library: it would compute the whole difference, in quadratic time. What is absent equals null, as in
+    // kube-apiserver.
+    if (!equalJson(valueAt(holder.object, tokens(path)) ?? null, value)) throw rejected(explain(operation));
     return;
   }
   const prefixed = { op, path: `/object${path}`, from: `/object${from}`, value };

@@ -13,14 +13,14 @@ export function cloneJson<T>(value: T): T {
 }
 
 /** Deep equality; the order of members does not matter, that of list items does. */
-export function equalJson(a: Json | undefined, b: Json | undefined): boolean {
+export function equalJson(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
   if (Array.isArray(a)) return Array.isArray(b) && equalLists(a, b);
-  return !Array.isArray(b) && equalObjects(a, b);
+  return !Array.isArray(b) && equalObjects(a as JsonObject, b as JsonObject);
 }
 
-function equalLists(a: readonly Json[], b: readonly Json[]): boolean {
+function equalLists(a: readonly unknown[], b: readonly unknown[]): boolean {
   return a.length === b.length && a.every((item, i) => equalJson(item, b[i]));
 }
 

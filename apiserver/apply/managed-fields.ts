@@ -1,6 +1,7 @@
 import type { KubeObject, ManagedFieldsEntry } from "../../machinery/object.ts";
 import type { Changes } from "./compare.ts";
 import { compare, sameObject } from "./compare.ts";
+import type { FieldSet } from "./field-set.ts";
 import { difference, EMPTY, equalSets, isEmpty, union } from "./field-set.ts";
 import { equalJson } from "./json-value.ts";
 import type { Managers } from "./managers.ts";
@@ -12,7 +13,7 @@ import { rootTyping } from "./typing.ts";
 export const trackUpdate: TrackUpdate = ({ old, updated, writer, schema, resetFields }) => {
   const live = old?.metadata.managedFields;
   const sent = updated.metadata.managedFields;
-  const replaced = writer.subresource === "" && sent !== undefined && !equalJson(sent as never, live as never);
+  const replaced = writer.subresource === "" && sent !== undefined && !equalJson(sent, live);
   const managers = replaced ? decodeSent(sent, live) : decodeManagers(live ?? []);
   // An object whose fields nobody tracks (it was reset) stays so until somebody applies.
   if (old !== undefined && (managers === undefined || managers.size === 0)) return [];
@@ -34,7 +35,7 @@ function decodeSent(sent: ManagedFieldsEntry[], live: ManagedFieldsEntry[] | und
 }
 
 /** Gives the writer what it changed and takes it, and what is gone, from everybody else; in place. */
-export function recordUpdate(managers: Managers, changes: Changes, writer: FieldWriter): void {
+function recordUpdate(managers: Managers, changes: Changes, writer: FieldWriter): void {
   const taken = union(changes.modified, changes.added);
   disown(managers, union(taken, changes.removed));
   if (isEmpty(taken)) return;
@@ -46,7 +47,7 @@ export function recordUpdate(managers: Managers, changes: Changes, writer: Field
 }
 
 /** Takes `lost` from every manager but `except`; managers that own nothing any more go; in place. */
-export function disown(managers: Managers, lost: Parameters<typeof difference>[1], except?: string): void {
+export function disown(managers: Managers, lost: FieldSet, except?: string): void {
   for (const [key, manager] of managers) {
     const set = key === except ? manager.set : difference(manager.set, lost);
     if (isEmpty(set)) managers.delete(key);

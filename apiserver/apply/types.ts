@@ -28,7 +28,9 @@ export type ResetFields = "none" | "status" | "all-but-status";
 
 /**
  * `apply/server-side.ts`. The merged object with its new managedFields. Throws ApiError: Conflict with one
- * FieldManagerConflict cause for each field, BadRequest for a malformed request.
+ * FieldManagerConflict cause for each field, BadRequest for a malformed request. Gives the live object as it was,
+ * times included, when nothing changes. The result shares no structure with the arguments but the `fieldsV1` of
+ * entries that stay the same.
  */
 export type ServerSideApply = (request: ApplyRequest) => KubeObject;
 

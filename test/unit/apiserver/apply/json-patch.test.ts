@@ -39,6 +39,20 @@ describe("applyJsonPatch", () => {
     expect(before).toEqual(object());
   });
 
+  it("takes what is absent as null in a test, as kube-apiserver does", () => {
+    expect(applyJsonPatch(object(), [{ op: "test", path: "/spec/none", value: null }])).toEqual(object());
+  });
+
+  it("bounds how deep moves nest", () => {
+    const nest = Array.from({ length: 600 }, () => [
+      { op: "add", path: "/outer", value: {} },
+      { op: "move", from: "/spec", path: "/outer/in" },
+      { op: "move", from: "/outer", path: "/spec" },
+    ]).flat();
+    expect(refusal(() => applyJsonPatch(object(), nest)).message).toContain("nests values more than 512 deep");
+    expect(applyJsonPatch(object(), nest.slice(0, 300))).toHaveProperty("spec.in.in.in");
+  });
+
   it("may replace the whole object", () => {
     expect(applyJsonPatch(object(), [{ op: "replace", path: "", value: { a: 1 } }])).toEqual({ a: 1 });
   });
