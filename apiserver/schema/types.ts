@@ -74,6 +74,3 @@ export interface CompiledSchema {
 
 /** `schema/compile.ts`: `compileSchema(root)`; throws never for a schema that `validateStructural` passed. */
 export type CompileSchema = (root: SchemaNode) => CompiledSchema;
-
-/** `schema/structural.ts`: what makes a CRD's schema unacceptable; paths start at `path`. */
-export type ValidateStructural = (root: SchemaNode, path: string) => readonly FieldError[];

@@ -52,7 +52,7 @@ function newAjv(): Ajv {
     addUsedSchema: false,
     logger: false,
     multipleOfPrecision: 9,
-    code: { regExp: Object.assign(re2, { code: "re2" }) },
+    code: { optimize: false, regExp: Object.assign(re2, { code: "re2" }) },
   });
   for (const keyword of ["kubeAllOf", "kubeAnyOf", "kubeOneOf", "kubeNot"] as const) {
     ajv.addKeyword({ keyword, errors: "full", compile: (parts: AjvSchema[]) => junctor(ajv, keyword, parts) });

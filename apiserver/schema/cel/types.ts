@@ -54,9 +54,16 @@ const META_STRING = scalar("string", 253, 2, same);
 /** Builds the types of one schema; object types are numbered and collected for registration. */
 export class TypeBuilder {
   readonly objects: ObjectType[] = [];
+  /** Rules at several levels see the same parts: each has one type. */
+  readonly #known = new Map<SchemaNode, CelType | undefined>();
 
   /** The type of a node, or undefined when rules cannot see it (unknown fields preserved without a schema). */
   build(schema: SchemaNode, isResource: boolean): CelType | undefined {
+    if (isResource || !this.#known.has(schema)) this.#known.set(schema, this.#build(schema, isResource));
+    return this.#known.get(schema);
+  }
+
+  #build(schema: SchemaNode, isResource: boolean): CelType | undefined {
     const type = this.#plain(schema, isResource);
     if (type === undefined || schema.nullable !== true) return type;
     return { ...type, name: "dyn", convert: (value) => (value === null ? null : type.convert(value)) };

@@ -1,12 +1,5 @@
 import { expect, it } from "vitest";
-import {
-  findJsonPath,
-  getAt,
-  parseJsonPath,
-  selectableValue,
-  setAt,
-  simplePath,
-} from "../../../../apiserver/table/jsonpath.ts";
+import { findJsonPath, parseJsonPath } from "../../../../apiserver/table/jsonpath.ts";
 
 const OBJECT = {
   metadata: { name: "w1", annotations: { "example.com/a": "x", "a.b": "y" } },
@@ -67,31 +60,4 @@ it("visits a bounded number of values", () => {
   expect(findJsonPath(parseJsonPath(".a[*].b[*].c"), wide).length).toBeLessThan(10_000);
   const deep = JSON.parse(`${'{"a":'.repeat(50_000)}1${"}".repeat(50_000)}`) as unknown;
   expect(findJsonPath(parseJsonPath("..nothing"), deep)).toEqual([]);
-});
-
-it("reads and writes simple paths", () => {
-  expect(simplePath(".spec.replicas")).toEqual(["spec", "replicas"]);
-  expect(() => simplePath(".spec.disks[0]")).toThrow("must be a simple json path in the dot notation");
-  expect(() => simplePath("spec.replicas")).toThrow(Error);
-  expect(getAt(OBJECT, ["spec", "size"])).toBe(5);
-  expect(getAt({ spec: null }, ["spec", "size"])).toBeUndefined();
-  const object: Record<string, unknown> = {};
-  setAt(object, ["spec", "replicas"], 3);
-  expect(object).toEqual({ spec: { replicas: 3 } });
-  expect(() => {
-    setAt({ spec: 1 }, ["spec", "replicas"], 3);
-  }).toThrow(".spec.replicas cannot be set: spec is not an object");
-});
-
-it("never writes to a prototype", () => {
-  setAt({}, ["__proto__", "polluted"], true);
-  setAt({}, ["constructor", "prototype", "polluted"], true);
-  expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
-});
-
-it("gives selectors a text for every selectable field", () => {
-  expect(selectableValue(OBJECT, ".spec.size")).toBe("5");
-  expect(selectableValue(OBJECT, ".spec.on")).toBe("true");
-  expect(selectableValue(OBJECT, ".spec.missing")).toBe("");
-  expect(selectableValue(OBJECT, ".spec.disks")).toBe("");
 });
