@@ -132,26 +132,30 @@ export class ResourceCache {
    */
   subscribe(afterRevision: number, prefix = this.#options.prefix): Subscription {
     this.#assertReady();
+    const closing = new AbortController();
     const subscription = new Subscription({
       prefix,
-      afterRevision: afterRevision,
+      afterRevision,
       bufferEvents: this.#options.bufferEvents ?? 1024,
       cacheRevision: () => this.#revision,
-      backlog: this.#backlog(afterRevision, prefix),
-      onClose: (closed) => this.#subscriptions.delete(closed),
+      backlog: this.#backlog(afterRevision, prefix, closing.signal),
+      onClose: (closed) => {
+        this.#subscriptions.delete(closed);
+        closing.abort();
+      },
     });
     this.#subscriptions.add(subscription);
     return subscription;
   }
 
   /** What has happened below `prefix` from `afterRevision` until now. */
-  #backlog(afterRevision: number, prefix: string): Subscription["backlog"] {
+  #backlog(afterRevision: number, prefix: string, signal: AbortSignal): Subscription["backlog"] {
     if (afterRevision >= this.#window.afterRevision) {
       const events = this.#window.after(afterRevision).filter(({ stored }) => stored.key.startsWith(prefix));
       return events.length === 0 ? [] : [events];
     }
     const { storage, clock } = this.#options;
-    return replayUpTo({ storage, clock, prefix, afterRevision, upTo: this.#revision, signal: this.#stopping.signal });
+    return replayUpTo({ storage, clock, prefix, afterRevision, upTo: this.#revision, signal });
   }
 
   async #run(): Promise<void> {
@@ -176,7 +180,7 @@ export class ResourceCache {
     const { items, revision } = await listAll(storage, prefix);
     const next = new SortedItems();
     for (const stored of items) next.set(stored);
-    for (const subscription of this.#subscriptions) subscription.fail(new ExpiredError(this.#revision, revision));
+    for (const subscription of this.#subscriptions) subscription.cut(new ExpiredError(this.#revision, revision));
     this.#items = next;
     this.#window = new EventWindow(windowEvents, revision);
     this.#moveTo(revision);

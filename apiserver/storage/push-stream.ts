@@ -34,11 +34,6 @@ export class PushStream<T> implements AsyncIterable<readonly T[]> {
     this.#finish(undefined);
   }
 
-  /** The consumer gets what is buffered, then `error`. */
-  fail(error: Error): void {
-    this.#finish(error);
-  }
-
   /** The consumer gets `error` next; what is buffered is dropped. */
   cut(error: Error): void {
     if (this.#end !== undefined) return;

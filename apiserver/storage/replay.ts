@@ -9,6 +9,7 @@ export interface ReplayOptions {
   readonly afterRevision: number;
   /** The store has been at this revision. */
   readonly upTo: number;
+  /** Ends the replay where it is. */
   readonly signal: AbortSignal;
 }
 

@@ -11,6 +11,7 @@ export interface SubscriptionOptions {
   /** The revision of the cache now. */
   readonly cacheRevision: () => number;
   readonly backlog: Iterable<readonly CacheEvent[]> | AsyncIterable<readonly CacheEvent[]>;
+  /** Called once, when nothing more is wanted; must end `backlog`. */
   readonly onClose: (subscription: Subscription) => void;
 }
 
@@ -43,13 +44,13 @@ export class Subscription implements AsyncIterable<readonly CacheEvent[]> {
   push(event: CacheEvent): void {
     const { prefix, afterRevision, bufferEvents } = this.#options;
     if (event.revision <= afterRevision || !event.stored.key.startsWith(prefix)) return;
-    if (this.#stream.size >= bufferEvents) this.#stream.cut(new SlowConsumerError(prefix, bufferEvents));
+    if (this.#stream.size >= bufferEvents) this.cut(new SlowConsumerError(prefix, bufferEvents));
     else this.#stream.push(event);
   }
 
-  /** For the cache: what is buffered is still handed out, then `error` is thrown. */
-  fail(error: Error): void {
-    this.#stream.fail(error);
+  /** For the cache: the iteration throws `error` next. */
+  cut(error: Error): void {
+    this.#stream.cut(error);
   }
 
   /** Ends the iteration. */

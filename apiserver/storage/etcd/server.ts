@@ -112,9 +112,12 @@ export class LocalEtcd {
 
   /** Runs etcd once; resolves when it has ended. */
   async #run(): Promise<void> {
-    const child = spawn(this.#options.binary, this.#arguments(), { stdio: ["ignore", "ignore", "pipe"] });
+    // Not in our process group: an interrupt from the terminal is for us, and etcd goes last.
+    const options = { stdio: ["ignore", "ignore", "pipe"] as ["ignore", "ignore", "pipe"], detached: true };
+    const child = spawn(this.#options.binary, this.#arguments(), options);
     this.#child = child;
-    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      this.#options.log.debug({ text }, "etcd says");
       this.#stderrTail = (this.#stderrTail + text).slice(-STDERR_TAIL_CHARS);
     });
     await new Promise<void>((resolve) => {

@@ -204,6 +204,26 @@ it("does not hand out twice what happens during a replay", async () => {
   expect(events.map(({ stored }) => stored.key)).toEqual([keyOf("a", "quiet")]);
 });
 
+it("ends a replay whose watch is closed while the store says nothing", async () => {
+  const { cache, clock, storage } = await setUp({ windowEvents: 1, waitTimeoutMs: 100 }, (memory) => ({
+    ...breakable(memory).storage,
+    watch(prefix, afterRevision, signal) {
+      const inner = memory.watch(prefix, afterRevision, signal);
+      return { requestProgress() {}, [Symbol.asyncIterator]: () => inner[Symbol.asyncIterator]() };
+    },
+  }));
+  const start = cache.revision;
+  for (let n = 0; n < 5; n++) await storage.create(keyOf(`n${n}`, "busy"), widget(`n${n}`));
+  await clock.settle();
+  const subscription = cache.subscribe(start, `${PREFIX}quiet/`);
+  const { events, ended } = collect(subscription);
+  await clock.advance(50);
+  subscription.close();
+  expect(await ended).toBeUndefined();
+  expect(events).toEqual([]);
+  expect(clock.pending).toBe(0);
+});
+
 it("tells a watch that what it missed is gone", async () => {
   const { cache, clock, storage } = await setUp({ windowEvents: 3 });
   const start = cache.revision;
