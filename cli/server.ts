@@ -4,12 +4,13 @@ import { join, resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { AuditLog } from "../apiserver/access/audit.ts";
 import { ensurePki } from "../apiserver/access/pki/ensure-pki.ts";
-import { type ApiServer, startServer } from "../apiserver/server.ts";
+import { startServer } from "../apiserver/server.ts";
 import { LocalEtcd } from "../apiserver/storage/etcd/server.ts";
 import { EtcdStorage, type EtcdStorageOptions } from "../apiserver/storage/etcd/storage.ts";
 import { EtcdUpkeep, type UpkeepOptions } from "../apiserver/storage/etcd/upkeep.ts";
 import { systemClock } from "../machinery/clock.ts";
 import { createLogger, type Logger } from "../machinery/log.ts";
+import { startOwnControllers } from "./own-controllers.ts";
 
 const AUDIT_BYTES = 100 * 2 ** 20;
 const AUDIT_BACKUPS = 5;
@@ -26,6 +27,7 @@ interface ServerFlags {
   readonly etcdCert?: string;
   readonly etcdKey?: string;
   readonly etcdBinary: string;
+  readonly controllers: boolean;
   readonly logLevel: string;
 }
 
@@ -45,6 +47,7 @@ export function addServerCommand(program: Command): void {
     .option("--etcd-cert <file>", "client certificate for it, PEM")
     .option("--etcd-key <file>", "key of that certificate, PEM")
     .option("--etcd-binary <path>", "program of the local etcd", process.env["FERRITE_ETCD"] ?? "etcd")
+    .option("--no-controllers", "serve the API only: the controllers run elsewhere")
     .option("--log-level <level>", "trace, debug, info, warn, error", "info")
     .action((flags: ServerFlags) => runServer(flags));
 }
@@ -108,20 +111,38 @@ async function serve(
   flags: ServerFlags,
   dataDir: string,
   parts: { readonly storage: EtcdStorage; readonly audit: AuditLog; readonly log: Logger },
-): Promise<ApiServer> {
+): Promise<{ readonly url: string; readonly stop: () => Promise<void> }> {
   const { host, port } = flags.listen;
   const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+  const base = `https://${reachable.includes(":") ? `[${reachable}]` : reachable}`;
   const pki = await ensurePki({
     directory: join(dataDir, "pki"),
     serverNames: [...new Set([reachable, "127.0.0.1", "localhost", hostname(), ...flags.serverName])],
-    serverUrl: `https://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`,
+    serverUrl: `${base}:${port}`,
     clock: systemClock,
   });
   const { certificatePem, keyPem } = pki.server;
-  return startServer({
+  const certificateAuthority = pki.authority.certificatePem;
+  const server = await startServer({
     ...parts,
     authority: pki.authority,
     identity: { serviceAccountKeyPem: pki.serviceAccountKeyPem },
-    listen: { host, port, tls: { key: keyPem, certificate: certificatePem, clientCa: pki.authority.certificatePem } },
+    listen: { host, port, tls: { key: keyPem, certificate: certificatePem, clientCa: certificateAuthority } },
   });
+  const controllers = flags.controllers
+    ? startOwnControllers({
+        url: `${base}:${new URL(server.url).port || port}`,
+        certificateAuthority,
+        identity: pki.controllers,
+        log: parts.log,
+      })
+    : undefined;
+  return {
+    url: server.url,
+    async stop() {
+      // First those who need the API to give their Lease back.
+      await controllers?.stop();
+      await server.stop();
+    },
+  };
 }

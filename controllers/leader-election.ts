@@ -49,6 +49,8 @@ export class LeaderElector {
   /** The Lease as last seen, and when it was first seen like this. */
   #seen: { readonly lease: Lease; readonly record: string; readonly atMs: number } | undefined;
   #renewedMs: number | undefined;
+  /** Said once for each time that the API does not let us. */
+  #complained = false;
   readonly #renewals = new Set<(sentMs: number, endedMs: number) => void>();
 
   constructor(options: LeaderElectionOptions) {
@@ -129,12 +131,16 @@ export class LeaderElector {
     const sentMs = clock.monotonicMs();
     try {
       const held = await this.#takeOrRenew(limit.signal);
+      this.#complained = false;
       if (!held) return false;
       this.#renewedMs = sentMs;
       for (const listener of this.#renewals) listener(sentMs, clock.monotonicMs());
       return true;
     } catch (err) {
-      if (!signal.aborted) log.debug({ err }, isConflict(err) ? "another was faster" : "could not renew the Lease");
+      if (signal.aborted) return false;
+      if (isConflict(err) || this.#complained) log.debug({ err }, "did not get the Lease");
+      else log.warn({ err }, "cannot take or renew the leader's Lease");
+      this.#complained ||= !isConflict(err);
       return false;
     } finally {
       limit.cancel();

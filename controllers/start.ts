@@ -1,13 +1,9 @@
-import { isAlreadyExists } from "../client/errors.ts";
-import type { ApiObject } from "../client/api-object.ts";
 import { RestClient } from "../client/rest.ts";
 import type { Transport } from "../client/transport.ts";
 import { SYSTEM_NAMESPACE } from "../crds/constants.ts";
-import { backoffMs } from "../machinery/backoff.ts";
-import { type Clock, sleep } from "../machinery/clock.ts";
+import type { Clock } from "../machinery/clock.ts";
 import type { Logger } from "../machinery/log.ts";
 import { type Random, uuid } from "../machinery/random.ts";
-import type { ResourceType } from "../machinery/resource-type.ts";
 import { ApiContinuity } from "./api-continuity.ts";
 import { ApiEventRecorder } from "./events.ts";
 import { addHostController } from "./host.ts";
@@ -36,17 +32,9 @@ export interface RunningControllers {
   readonly stop: () => Promise<void>;
 }
 
-const NAMESPACES: ResourceType<ApiObject> = {
-  group: "",
-  version: "v1",
-  kind: "Namespace",
-  plural: "namespaces",
-  namespaced: false,
-};
 const LEASE_NAME = "ferrite-controllers";
 /** Longer than the time between two renewals of our Lease, shorter than what agents can bridge. */
 const MAX_WRITE_GAP_MS = 2500;
-const RETRY = { baseMs: 200, maxMs: 5000 };
 
 /**
  * Runs all controllers while this process leads. Each term has its own caches and controllers, and its writes are
@@ -75,7 +63,7 @@ export function startControllers(options: ControllersOptions): RunningController
     await manager.run(term.signal);
     current = undefined;
   };
-  const ended = ensureNamespace(client, options, stopping.signal).then(() => elector.run(lead, stopping.signal));
+  const ended = elector.run(lead, stopping.signal);
   return {
     isLeading: () => current?.term.isLeading() ?? false,
     leader: () => elector.leader,
@@ -97,19 +85,4 @@ function makeManager(options: ControllersOptions, term: Term, continuity: ApiCon
   addVolumeBindingController(manager.scope(), { client, events });
   addMirrorController(manager.scope(), { client, events });
   return manager;
-}
-
-/** The leader's Lease needs its namespace; installing Ferrite on a cluster makes it too. */
-async function ensureNamespace(client: RestClient, options: ControllersOptions, signal: AbortSignal): Promise<void> {
-  const { clock, random, log } = options;
-  for (let failures = 1; !signal.aborted; failures += 1) {
-    try {
-      await client.create(NAMESPACES, { metadata: { name: SYSTEM_NAMESPACE } }, signal);
-      return;
-    } catch (err) {
-      if (isAlreadyExists(err)) return;
-      if (!signal.aborted) log.warn({ err, namespace: SYSTEM_NAMESPACE }, "could not make the namespace");
-    }
-    await sleep(clock, backoffMs(RETRY, failures, random), signal).catch(() => undefined); // only the signal rejects
-  }
 }
