@@ -72,8 +72,9 @@ export const vgAddTag = (scope: Scope, name: string, tag: string): Command =>
 export const pvremove = (scope: Scope, device: string): Command => change(scope, "pvremove", device);
 export const pvresize = (scope: Scope, device: string): Command => change(scope, "pvresize", device);
 /** Empties a device onto the others of its volume group. Interrupted, it goes on with `pvmoveResume`. */
-export const pvmove = (scope: Scope, device: string): Command => lvm(scope, true, "pvmove", [device], BULK_TIMEOUT_MS);
-export const pvmoveResume = (scope: Scope): Command => lvm(scope, true, "pvmove", [], BULK_TIMEOUT_MS);
+export const pvmove = (scope: Scope, device: string): Command =>
+  lvm(scope, true, "pvmove", ["--interval", "1", device], BULK_TIMEOUT_MS);
+export const pvmoveResume = (scope: Scope): Command => lvm(scope, true, "pvmove", ["--interval", "1"], BULK_TIMEOUT_MS);
 
 export interface NewVolume {
   readonly group: string;

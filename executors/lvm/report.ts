@@ -123,6 +123,7 @@ function physicalVolume(row: Row): PhysicalVolume {
 }
 
 function logicalVolume(row: Row): LogicalVolume {
+  const active = known(row, "lv_active_locally");
   return {
     // Hidden volumes, which are parts of others, stand in brackets.
     name: text(row, "lv_name").replace(/^\[(.*)\]$/, "$1"),
@@ -131,8 +132,9 @@ function logicalVolume(row: Row): LogicalVolume {
     tags: words(row, "lv_tags"),
     layout: words(row, "lv_layout"),
     role: words(row, "lv_role"),
-    active: known(row, "lv_active_locally"),
-    open: known(row, "lv_device_open"),
+    active,
+    // Of an inactive volume LVM says -1; but there is no device that anybody could have open.
+    open: active === "no" ? "no" : known(row, "lv_device_open"),
     origin: optional(row, "origin"),
     originSizeBytes: text(row, "origin_size") === "" ? undefined : bytes(row, "origin_size"),
     pool: optional(row, "pool_lv"),

@@ -290,7 +290,7 @@ const row = (one: Volume) => ({
   lv_layout: one.layout,
   lv_role: one.role,
   lv_active_locally: one.active ? "1" : "0",
-  lv_device_open: one.open ? "1" : "0",
+  lv_device_open: one.active ? (one.open ? "1" : "0") : "-1",
   origin: one.origin,
   origin_size: "",
   pool_lv: one.pool,

@@ -111,6 +111,12 @@ describe("removing", () => {
     { name: "deletes", volumes: [volume()], policy: "Delete", expected: ["remove vg0/data"] },
     { name: "retains", volumes: [volume()], policy: "Retain", expected: ["deactivate vg0/data"] },
     { name: "has retained", volumes: [volume({ active: false })], policy: "Retain", expected: [] },
+    {
+      name: "deletes what is inactive",
+      volumes: [volume({ active: false })],
+      policy: "Delete",
+      expected: ["remove vg0/data"],
+    },
     { name: "orphans", volumes: [volume({ open: true })], policy: "Orphan", expected: [] },
     { name: "is done the second time", volumes: [], policy: "Delete", expected: [] },
     {

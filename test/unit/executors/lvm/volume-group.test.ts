@@ -114,7 +114,7 @@ describe("changing the devices", () => {
     const model = two();
     model.groups[0]!.volumes.push(volume());
     expect(await run(desired({ devices: ["/dev/sdc"] }), model)).toBe("done");
-    expect(model.changes).toEqual(["pvmove /dev/sdb", "vgreduce vg0 /dev/sdb", "pvremove /dev/sdb"]);
+    expect(model.changes).toEqual(["pvmove --interval 1 /dev/sdb", "vgreduce vg0 /dev/sdb", "pvremove /dev/sdb"]);
   });
 
   it("moves nothing off an empty one", async () => {
