@@ -77,7 +77,6 @@ export const volumeGroup: KindDefinition = {
           rule: "self.physicalVolumes.all(p, !has(p.device) || self.physicalVolumes.exists_one(q, has(q.device) && q.device == p.device))",
           message: "each device may be listed once",
           fieldPath: ".physicalVolumes",
-          reason: "FieldValueDuplicate",
         },
         {
           rule: "has(self.physicalVolumes[0].mirrorRef) == has(oldSelf.physicalVolumes[0].mirrorRef) && (!has(self.physicalVolumes[0].mirrorRef) || self.physicalVolumes[0].mirrorRef == oldSelf.physicalVolumes[0].mirrorRef)",
