@@ -16,9 +16,13 @@ export function mergeApplied(typing: Typing, live: Json | undefined, applied: Js
 }
 
 function mergeMaps(typing: Typing, live: JsonObject, applied: JsonObject): JsonObject {
-  const merged = cloneJson(live);
-  for (const key of Object.keys(applied)) {
-    merged[key] = mergeApplied(memberTyping(typing, key), member(live, key), applied[key] ?? null);
+  const merged: JsonObject = {};
+  for (const [key, value] of Object.entries(live)) {
+    const wanted = member(applied, key);
+    merged[key] = wanted === undefined ? cloneJson(value) : mergeApplied(memberTyping(typing, key), value, wanted);
+  }
+  for (const [key, value] of Object.entries(applied)) {
+    if (!Object.hasOwn(live, key)) merged[key] = cloneJson(value);
   }
   return merged;
 }

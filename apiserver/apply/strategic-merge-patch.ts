@@ -27,7 +27,7 @@ function mergeMap(typing: Typing, target: JsonObject, patch: JsonObject, path: s
   if (directive === "replace") return withoutDirectives(patch);
   if (directive === "delete") return {};
   if (directive !== undefined && directive !== "merge") throw unknownDirective(directive, path);
-  const merged = cloneJson(target);
+  const merged = { ...target };
   retainKeys(merged, patch, path);
   for (const key of Object.keys(patch)) {
     if (key.startsWith(DELETE_FROM_LIST)) deleteFromList(merged, key.slice(DELETE_FROM_LIST.length), patch[key], path);
@@ -40,6 +40,8 @@ function mergeMap(typing: Typing, target: JsonObject, patch: JsonObject, path: s
   for (const [key, value] of Object.entries(patch)) {
     if (key.startsWith(ELEMENT_ORDER)) setOrder(typing, target, merged, key.slice(ELEMENT_ORDER.length), value, patch);
   }
+  // What no part of the patch has made anew is still the target's own.
+  for (const [key, value] of Object.entries(merged)) if (value === target[key]) merged[key] = cloneJson(value);
   return merged;
 }
 
@@ -134,7 +136,7 @@ function deleteFromList(merged: JsonObject, key: string, gone: Json | undefined,
   if (!Array.isArray(gone)) throw badRequest(`${path}: invalid patch format of primitive list`);
   const list = member(merged, key);
   const unwanted = new Set(gone);
-  if (Array.isArray(list)) merged[key] = list.filter((item) => !unwanted.has(item));
+  if (Array.isArray(list)) merged[key] = cloneJson(list.filter((item) => !unwanted.has(item)));
 }
 
 function setOrder(
@@ -152,7 +154,8 @@ function setOrder(
   const live = member(target, key);
   const replaced =
     Array.isArray(patch[key]) && patch[key].some((item) => isObject(item) && item[DIRECTIVE] === "replace");
-  if (!replaced) merged[key] = orderItems(list, order, Array.isArray(live) ? live : [], mergeKeys(listTyping));
+  if (!replaced)
+    merged[key] = orderItems(cloneJson(list), order, Array.isArray(live) ? live : [], mergeKeys(listTyping));
 }
 
 function withoutDirectives(patch: JsonObject): JsonObject {
