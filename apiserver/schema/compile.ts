@@ -8,7 +8,7 @@ import { invalidValue, NO_FIELD } from "./field-error.ts";
 import { checkListTypes } from "./list-type.ts";
 import { buildNode, type Node, nestsDeeperThan } from "./node.ts";
 import { pruneObject } from "./prune.ts";
-import { isUnchanged } from "./ratchet.ts";
+import { Ratchet } from "./ratchet.ts";
 import type { CompiledSchema, SchemaNode } from "./types.ts";
 import { compileValues } from "./values.ts";
 
@@ -42,15 +42,13 @@ export function compileChecks(
     if (nestsDeeperThan(value, MAX_DEPTH)) {
       return [invalidValue(NO_FIELD, "", `the object must not be nested more than ${MAX_DEPTH} levels deep`)];
     }
-    const root = { value, old, node };
-    const wrong = values(value)
-      .filter(({ pointer }) => old === undefined || !isUnchanged(root, pointer))
-      .map(({ error }) => error);
-    const errors = [...wrong, ...checkInvariants(root)];
+    const ratchet = old === undefined ? undefined : new Ratchet(value, old, node);
+    const isExcused = (pointer: readonly string[]): boolean => ratchet?.isUnchanged(pointer) === true;
+    const errors = [...values(value, isExcused), ...checkInvariants({ value, old, node })];
     if (rules === undefined) return errors;
     if (errors.some(({ reason }) => BLOCKING.has(reason)))
       return [...errors, invalidValue(NO_FIELD, null, NOT_CHECKED)];
-    return [...errors, ...checkValueRules(rules, root, meter)];
+    return [...errors, ...checkValueRules(rules, { value, old, isExcused }, meter)];
   };
 }
 

@@ -19,25 +19,27 @@ import { getOwn } from "./node.ts";
 import { compilePattern } from "./regex.ts";
 import type { SchemaNode } from "./types.ts";
 
-/** One failed check: where it failed (keys and indices from the root) and what a kube-apiserver says of it. */
-export interface ValueProblem {
-  readonly pointer: readonly string[];
-  readonly error: FieldError;
-}
-
 /** Errors beyond these are not reported: a hostile object of a few megabytes can have a million. */
-const MAX_PROBLEMS = 100;
+const MAX_ERRORS = 100;
 
-/** The value validations of a schema (all but list types and CEL) as one function, compiled by ajv. */
-export function compileValues(schema: SchemaNode): (object: unknown) => readonly ValueProblem[] {
+/** Whether a failed check at this place (keys and indices from the root) does not count. */
+export type Excuse = (pointer: readonly string[]) => boolean;
+
+/**
+ * The value validations of a schema (all but list types and CEL) as one function, compiled by ajv. It returns what a
+ * kube-apiserver says of each failed check that is not excused.
+ */
+export function compileValues(schema: SchemaNode): (object: unknown, isExcused: Excuse) => readonly FieldError[] {
   const ajv = newAjv();
   const validate = ajv.compile(translate(schema));
-  return (object) => {
+  return (object, isExcused) => {
     if (validate(object)) return [];
-    return (validate.errors ?? []).slice(0, MAX_PROBLEMS).map((error) => ({
-      pointer: pointerOf(error),
-      error: toFieldError(error, object),
-    }));
+    const errors: FieldError[] = [];
+    for (const error of validate.errors ?? []) {
+      if (errors.length === MAX_ERRORS) break;
+      if (!isExcused(pointerOf(error))) errors.push(toFieldError(error, object));
+    }
+    return errors;
   };
 }
 

@@ -2,8 +2,8 @@ import { Optional } from "@marcbachmann/cel-js";
 import type { FieldError } from "../../status.ts";
 import { childPath, forbidden, goJson, indexPath, invalidValue, isObject, keyPath, required } from "../field-error.ts";
 import { mapKey } from "../list-type.ts";
-import { getOwn, type Node } from "../node.ts";
-import { isUnchanged } from "../ratchet.ts";
+import { getOwn } from "../node.ts";
+import type { Excuse } from "../values.ts";
 import { type CompiledRule, type Program, plainNames, type RuleNode } from "./compile.ts";
 import type { Meter } from "./meter.ts";
 import type { CelType } from "./types.ts";
@@ -14,6 +14,9 @@ import type { CelType } from "./types.ts";
  */
 const CALL_BUDGET = 1_000_000;
 const OBJECT_BUDGET = 2_000_000;
+/** Starting a rule takes about as long as this many units: lists of a million items must not come free. */
+const START_UNITS = 20;
+const MAX_ERRORS = 100;
 /** Longest result of a messageExpression. */
 const MESSAGE_MAX_BYTES = 5 * 1024;
 
@@ -25,24 +28,31 @@ interface Place {
   readonly pointer: readonly string[];
 }
 
-/** The whole object, for ratcheting, and how much may still be spent on it. */
+/** The whole object, with its old version on updates. */
+interface Root {
+  readonly value: unknown;
+  readonly old: unknown;
+  readonly isExcused: Excuse;
+}
+
+/** How much may still be spent on an object. */
 interface Run {
-  readonly root: { readonly value: unknown; readonly old: unknown; readonly node: Node };
+  readonly isExcused: Excuse;
   readonly meter: Meter;
   left: number;
 }
 
-/** Thrown to stop: the budget of the object is spent. The errors found so far stand. */
-class OutOfBudget extends Error {}
+/** Thrown to stop: the budget of the object is spent, or enough is wrong with it. The errors found so far stand. */
+class Stop extends Error {}
 
 /** Runs the rules of a schema on a value, in the order of its fields. */
-export function checkValueRules(rules: RuleNode, root: Run["root"], meter: Meter): readonly FieldError[] {
+export function checkValueRules(rules: RuleNode, root: Root, meter: Meter): readonly FieldError[] {
   const errors: FieldError[] = [];
-  const run: Run = { root, meter, left: OBJECT_BUDGET };
+  const run: Run = { isExcused: root.isExcused, meter, left: OBJECT_BUDGET };
   try {
     walk(rules, { value: root.value, old: root.old, path: "", pointer: [] }, run, errors);
   } catch (error) {
-    if (!(error instanceof OutOfBudget)) throw error;
+    if (!(error instanceof Stop)) throw error;
   }
   return errors;
 }
@@ -87,6 +97,7 @@ function walkList(node: RuleNode, place: Place, list: readonly unknown[], run: R
 function runRules(node: RuleNode, place: Place, run: Run, errors: FieldError[]): void {
   const { type, rules, schema } = node;
   if (rules.length === 0) return;
+  if (errors.length >= MAX_ERRORS) throw new Stop();
   const typeName = schema.type ?? "";
   const problem = (detail: string): void => {
     errors.push(invalidValue(place.path, typeName, detail));
@@ -138,13 +149,10 @@ function runRule(
   const result = evaluate(() => program.run(variables), run);
   if (result.kind === "spent") {
     problem(spentText(result.isCall, ruleText(compiled)));
-    throw new OutOfBudget();
+    throw new Stop();
   }
   if (result.kind === "failed") problem(failureText(result.message, ruleText(compiled)));
-  else if (
-    result.value !== true &&
-    (usesOldSelf || run.root.old === undefined || !isUnchanged(run.root, place.pointer))
-  ) {
+  else if (result.value !== true && (usesOldSelf || !run.isExcused(place.pointer))) {
     const detail = messageOf(compiled, variables, run) ?? defaultMessage(compiled);
     const path = compiled.fieldPath === "" ? place.path : childPath(place.path, compiled.fieldPath);
     errors.push(errorFor(compiled, path, { value: place.value, typeName, detail }));
@@ -160,6 +168,7 @@ function evaluate(program: () => unknown, run: Run): Outcome {
   const budget = Math.min(CALL_BUDGET, run.left);
   run.meter.start(budget);
   try {
+    run.meter.spend(START_UNITS);
     const value = program();
     if (!run.meter.isSpent) return { kind: "value", value };
   } catch (error) {

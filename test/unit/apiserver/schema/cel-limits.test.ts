@@ -155,3 +155,16 @@ it("spends one budget on all items of an object", () => {
     'Invalid value: "array": validation failed due to running out of cost budget, no further validation rules will be run',
   ]);
 });
+
+it("limits the errors of rules, and what starting a million of them may cost", () => {
+  const item = (rule: string): SchemaNode => of(list({ ...INT, "x-kubernetes-validations": [{ rule }] }));
+  const object = { apiVersion: "v1", kind: "X", metadata: {}, x: Array.from({ length: 300_000 }, () => 1) };
+  expect(compileSchema(item("self > 1")).validate(object)).toHaveLength(100);
+  expect(
+    compileSchema(item("self == 1"))
+      .validate(object)
+      .map((e) => e.message),
+  ).toEqual([
+    'Invalid value: "integer": validation failed due to running out of cost budget, no further validation rules will be run',
+  ]);
+});
