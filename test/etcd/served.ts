@@ -18,6 +18,9 @@ export interface Served extends AsyncDisposable {
   readonly etcdPid: () => number;
   readonly client: RestClient;
   readonly transport: Transport;
+  readonly url: string;
+  /** Holds `ca.crt`, `admin.crt`, `admin.key`. */
+  readonly pkiDirectory: string;
   /** Stops serving: connections are refused. */
   readonly stop: () => Promise<void>;
   /** Serves again, on the same port. */
@@ -71,6 +74,8 @@ export async function startServed(): Promise<Served> {
     etcdPid: () => etcd.etcd.pid ?? 0,
     client,
     transport,
+    url: `https://127.0.0.1:${port}`,
+    pkiDirectory: directory,
     stop,
     start,
     async [Symbol.asyncDispose]() {
