@@ -25,6 +25,7 @@ import { serveDrbdRequests } from "./drbd-requests.ts";
 import { installHelper, watchDrbd } from "./drbd-watch.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { HostReporter } from "./host-status.ts";
+import { keepIdentity } from "./identity.ts";
 import { loadPairMemory } from "./pair-memory.ts";
 import { secretReader } from "./secrets.ts";
 
@@ -111,6 +112,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   log.info({ hostName, bootID }, "agent runs");
   await Promise.all([
     heartbeat.run(signal),
+    keepIdentity({ ...options, client }, signal),
     reporter.run(signal),
     manager.run(signal),
     watchDrbd(changed, options, signal),

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from "commander";
 import packageJson from "../package.json" with { type: "json" };
+import { addAgentCommands } from "./agent-commands.ts";
 import { addServerCommand } from "./server.ts";
 
 const program = new Command("ferrite").description(packageJson.description);
@@ -12,5 +13,6 @@ program
     process.stdout.write(`ferrite ${packageJson.version}\n`);
   });
 addServerCommand(program);
+addAgentCommands(program);
 
 await program.parseAsync();

@@ -1,0 +1,106 @@
+import { readFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { type Command, InvalidArgumentError } from "commander";
+import packageJson from "../package.json" with { type: "json" };
+import { saveIdentity, saveKubeconfig, identityFiles } from "../agent/identity.ts";
+import { requestIdentity } from "../agent/join.ts";
+import { runAgent } from "../agent/start.ts";
+import { httpsTransport } from "../client/https-transport.ts";
+import { loadKubeconfigFile } from "../client/kubeconfig/file.ts";
+import { RestClient } from "../client/rest.ts";
+import { followLocal, localExecutor } from "../executors/command/local.ts";
+import { systemClock } from "../machinery/clock.ts";
+import { createLogger } from "../machinery/log.ts";
+import { systemRandom } from "../machinery/random.ts";
+
+interface AgentFlags {
+  readonly stateDir: string;
+  readonly hostName: string;
+  readonly address: string;
+  readonly drbdHelper: string;
+  readonly logLevel: string;
+}
+
+interface JoinFlags {
+  readonly server: string;
+  readonly token: string;
+  readonly caFile: string;
+  readonly stateDir: string;
+  readonly hostName: string;
+}
+
+const STATE_DIR = "/var/lib/ferrite";
+/** A host is named by the first label of its host name. */
+const defaultHostName = (): string => hostname().split(".")[0] ?? hostname();
+
+export function addAgentCommands(program: Command): void {
+  program
+    .command("agent")
+    .description("run this machine's agent; as root, after `ferrite join`")
+    .requiredOption("--address <ip>", "address at which other hosts reach this one")
+    .option("--state-dir <path>", "identity and memory of the agent", STATE_DIR)
+    .option("--host-name <name>", "name of this host's Host object", defaultHostName())
+    .option("--drbd-helper <path>", "program that the DRBD module calls", "/usr/lib/ferrite/drbd-helper")
+    .option("--log-level <level>", "trace, debug, info, warn, error", "info")
+    .action((flags: AgentFlags) => agent(flags));
+  program
+    .command("join")
+    .description("obtain this machine's certificate with a one-use token")
+    .requiredOption("--server <url>", "URL of the API, such as https://192.0.2.1:6443", parseUrl)
+    .requiredOption("--token <token>", "one-use token for this host: id.secret")
+    .requiredOption("--ca-file <path>", "certificate of the API's authority, PEM")
+    .option("--state-dir <path>", "where the identity is kept", STATE_DIR)
+    .option("--host-name <name>", "name of this host's Host object", defaultHostName())
+    .action((flags: JoinFlags) => join(flags));
+}
+
+function parseUrl(text: string): string {
+  if (!/^https:\/\/[^/]+$/.test(text)) throw new InvalidArgumentError("must be https://host:port");
+  return text;
+}
+
+function untilSignalled(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort(new Error(signal)));
+  return stop.signal;
+}
+
+async function agent(flags: AgentFlags): Promise<void> {
+  const log = createLogger({ level: flags.logLevel, name: "agent" });
+  const connection = await loadKubeconfigFile(identityFiles(flags.stateDir).kubeconfig);
+  const { transport, close } = httpsTransport(connection);
+  try {
+    await runAgent(
+      {
+        ...flags,
+        transport,
+        exec: localExecutor,
+        follow: followLocal,
+        clock: systemClock,
+        random: systemRandom,
+        log,
+        helperPath: flags.drbdHelper,
+        version: packageJson.version,
+      },
+      untilSignalled(),
+    );
+  } finally {
+    close();
+  }
+}
+
+async function join(flags: JoinFlags): Promise<void> {
+  const signal = untilSignalled();
+  const authorityPem = await readFile(flags.caFile, "utf8");
+  const credentials = async () => ({ token: flags.token });
+  const { transport, close } = httpsTransport({ servers: [flags.server], ca: authorityPem, credentials });
+  try {
+    const client = new RestClient({ transport, clock: systemClock, userAgent: "ferrite-join" });
+    const identity = await requestIdentity(client, flags.hostName, systemClock, signal);
+    await saveIdentity(flags.stateDir, identity, localExecutor, signal);
+    await saveKubeconfig(flags.stateDir, { server: flags.server, authorityPem }, localExecutor, signal);
+    process.stdout.write(`${flags.hostName} has joined; start its agent: systemctl enable --now ferrite-agent\n`);
+  } finally {
+    close();
+  }
+}

@@ -1,0 +1,16 @@
+/** Bundles what is installed on machines: `dist/ferrite-agent.mjs`. Node does not strip types below node_modules. */
+import { build } from "esbuild";
+
+await build({
+  entryPoints: ["cli/ferrite-agent.ts"],
+  outfile: "dist/ferrite-agent.mjs",
+  bundle: true,
+  minify: true,
+  keepNames: true,
+  platform: "node",
+  target: "node24",
+  format: "esm",
+  logLevel: "warning",
+  // Some packages are CommonJS and ask for node's own modules by require.
+  banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
+});
