@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import packageJson from "../package.json" with { type: "json" };
 import { addAgentCommands } from "./agent-commands.ts";
+import { addControllersCommand } from "./controllers.ts";
 import { addServerCommand } from "./server.ts";
 
 const program = new Command("ferrite").description(packageJson.description);
@@ -13,6 +14,7 @@ program
     process.stdout.write(`ferrite ${packageJson.version}\n`);
   });
 addServerCommand(program);
+addControllersCommand(program);
 addAgentCommands(program);
 
 await program.parseAsync();

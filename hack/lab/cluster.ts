@@ -1,0 +1,195 @@
+import { execFile, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import type { Lab } from "./lab.ts";
+import { kill, type ProcessRecord, start } from "./process.ts";
+import type { GuestName } from "./state.ts";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+const run = promisify(execFile);
+
+/** Below /persist: what a machine's agent needs survives a power cut, as it would on a real disk. */
+const INSTALLED = "/persist/ferrite";
+const BOOT_SCRIPT = (address: string) => `#!/bin/sh
+mkdir -p /usr/lib/ferrite
+cp ${INSTALLED}/drbd-helper /usr/lib/ferrite/drbd-helper
+exec setsid node ${INSTALLED}/ferrite-agent.mjs agent --address ${address} >>/persist/agent.log 2>&1
+`;
+
+/** A lab with Ferrite on it: control plane and controllers on this machine, an agent on each guest. */
+export class Cluster {
+  readonly lab: Lab;
+  readonly folder: string;
+  readonly #processes = new Map<"server" | "controllers", ProcessRecord>();
+  readonly #port: number;
+  #names: readonly string[] = [];
+
+  private constructor(lab: Lab, folder: string, port: number) {
+    this.lab = lab;
+    this.folder = folder;
+    this.#port = port;
+  }
+
+  /** Starts the control plane and joins an agent on each of `hosts`. */
+  static async start(lab: Lab, folder: string, hosts: readonly GuestName[]): Promise<Cluster> {
+    mkdirSync(folder, { recursive: true });
+    const cluster = new Cluster(lab, folder, await freePort());
+    cluster.#names = (await lab.forwardApi(cluster.#port)).names;
+    await cluster.startServer();
+    await cluster.kubectl("apply", "--server-side", "-f", join(ROOT, "crds"));
+    cluster.startControllers();
+    await run(process.execPath, [join(ROOT, "hack/build.ts")], { cwd: ROOT });
+    await Promise.all(hosts.map((host) => cluster.join(host)));
+    return cluster;
+  }
+
+  get kubeconfig(): string {
+    return join(this.folder, "server/pki/admin.kubeconfig");
+  }
+
+  async startServer(): Promise<void> {
+    const argv = [
+      process.execPath,
+      join(ROOT, "cli/ferrite.ts"),
+      "server",
+      "--data-dir",
+      join(this.folder, "server"),
+      "--listen",
+      `127.0.0.1:${this.#port}`,
+      "--server-name",
+      ...this.#names,
+    ];
+    this.#start("server", argv);
+    await this.#until("the API server to answer", async () => {
+      await this.kubectl("get", "--raw", "/readyz");
+    });
+  }
+
+  startControllers(): void {
+    const flags = ["controllers", "--kubeconfig", this.kubeconfig];
+    this.#start("controllers", [process.execPath, join(ROOT, "cli/ferrite.ts"), ...flags]);
+  }
+
+  /** kill -9 of one of the control plane's processes. */
+  async kill(name: "server" | "controllers"): Promise<void> {
+    const record = this.#processes.get(name);
+    if (record !== undefined) await kill(record);
+  }
+
+  async stop(): Promise<void> {
+    for (const name of this.#processes.keys()) await this.kill(name);
+  }
+
+  /** Runs kubectl as the administrator; throws with its error output when it fails. */
+  async kubectl(...args: string[]): Promise<string> {
+    const argv = ["--kubeconfig", this.kubeconfig, "--cache-dir", join(this.folder, "kube-cache"), ...args];
+    const { stdout } = await run(kubectlProgram(), argv, { maxBuffer: 64 * 2 ** 20 });
+    return stdout;
+  }
+
+  /** `kubectl apply` of a manifest. */
+  async apply(manifest: unknown): Promise<void> {
+    const argv = ["--kubeconfig", this.kubeconfig, "--cache-dir", join(this.folder, "kube-cache"), "apply", "-f", "-"];
+    const child = spawn(kubectlProgram(), argv, { stdio: ["pipe", "ignore", "pipe"] });
+    let said = "";
+    child.stderr.on("data", (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+    child.stdin.end(JSON.stringify(manifest));
+    const code = await new Promise<number | null>((ended) => child.once("close", ended));
+    if (code !== 0) throw new Error(`kubectl apply: ${said}`);
+  }
+
+  /** Brings the agent to a machine and joins it by a one-use token, as an administrator would. */
+  async join(host: GuestName): Promise<void> {
+    const guest = this.lab.guest(host);
+    const token = { id: randomBytes(3).toString("hex"), secret: randomBytes(8).toString("hex") };
+    await this.apply(tokenSecret(token, host));
+    await guest.sh(`mkdir -p ${INSTALLED}`);
+    await guest.putFile(`${INSTALLED}/ferrite-agent.mjs`, readFileSync(join(ROOT, "dist/ferrite-agent.mjs")));
+    await guest.putFile(`${INSTALLED}/drbd-helper`, readFileSync(join(ROOT, "manifests/install/drbd-helper")), 0o755);
+    await guest.putFile(`${INSTALLED}/ca.pem`, readFileSync(join(this.folder, "server/pki/ca.crt")));
+    await guest.sh(
+      `node ${INSTALLED}/ferrite-agent.mjs join --server https://api:${this.#port} --token ${token.id}.${token.secret} --ca-file ${INSTALLED}/ca.pem`,
+      { timeoutMs: 120_000 },
+    );
+    await guest.putFile("/persist/boot", BOOT_SCRIPT(guest.address), 0o755);
+    await this.startAgent(host);
+  }
+
+  async startAgent(host: GuestName): Promise<void> {
+    await this.lab.guest(host).sh("setsid /persist/boot </dev/null >/dev/null 2>&1 &");
+  }
+
+  /** kill -9, as a crash would. */
+  async killAgent(host: GuestName): Promise<void> {
+    await this.lab.guest(host).sh("pkill -9 -f ferrite-agent.mjs || true");
+  }
+
+  async agentLog(host: GuestName): Promise<string> {
+    return this.lab.guest(host).sh("cat /persist/agent.log");
+  }
+
+  #start(name: "server" | "controllers", argv: readonly string[]): void {
+    const record = start(argv, { logPath: join(this.folder, `${name}.log`), diesWithUs: true });
+    this.#processes.set(name, record);
+  }
+
+  async #until(what: string, attempt: () => Promise<void>, timeoutMs = 60_000): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      try {
+        return await attempt();
+      } catch (cause) {
+        if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms for ${what}`, { cause });
+        await sleep(200);
+      }
+    }
+  }
+
+  /** Removes what `stop` leaves for inspection. */
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+function tokenSecret(token: { readonly id: string; readonly secret: string }, host: string): unknown {
+  return {
+    apiVersion: "v1",
+    kind: "Secret",
+    type: "bootstrap.kubernetes.io/token",
+    metadata: { name: `bootstrap-token-${token.id}`, namespace: "kube-system" },
+    stringData: {
+      "token-id": token.id,
+      "token-secret": token.secret,
+      "usage-bootstrap-authentication": "true",
+      "auth-extra-groups": "system:bootstrappers:ferrite:hosts",
+      "ferrite-host": host,
+    },
+  };
+}
+
+/** kubectl 1.32 where the machine has it by that name, else whatever it has, else the one from the cache. */
+export function kubectlProgram(): string {
+  const cached = join(
+    process.env["FERRITE_CACHE"] ?? join(process.env["HOME"] ?? "/root", ".cache/ferrite"),
+    "kubectl-trixie/usr/bin/kubectl",
+  );
+  const path = `${process.env["PATH"] ?? ""}:/usr/lib/google-cloud-sdk/bin`.split(":");
+  const named = (name: string) => path.map((folder) => join(folder, name)).find((file) => existsSync(file));
+  return named("kubectl.1.32") ?? named("kubectl") ?? cached;
+}
+
+/** A port that the kernel says is free on loopback. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  const address = server.address();
+  await new Promise((closed) => server.close(closed));
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
