@@ -68,7 +68,9 @@ async function signingRequest(keyPem: string, hostName: string): Promise<string>
   const der = createPrivateKey(keyPem).export({ type: "pkcs8", format: "der" });
   const privateKey = await crypto.subtle.importKey("pkcs8", der, algorithm, true, ["sign"]);
   const { kty, crv, x, y } = await crypto.subtle.exportKey("jwk", privateKey);
-  const publicKey = await crypto.subtle.importKey("jwk", { kty, crv, x, y } as webcrypto.JsonWebKey, algorithm, true, ["verify"]);
+  const publicKey = await crypto.subtle.importKey("jwk", { kty, crv, x, y } as webcrypto.JsonWebKey, algorithm, true, [
+    "verify",
+  ]);
   const request = await x509.Pkcs10CertificateRequestGenerator.create({
     name: [{ O: [HOSTS_GROUP] }, { CN: [HOST_USER_PREFIX + hostName] }],
     keys: { privateKey, publicKey },

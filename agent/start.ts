@@ -26,6 +26,7 @@ import { installHelper, watchDrbd } from "./drbd-watch.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { HostReporter } from "./host-status.ts";
 import { keepIdentity } from "./identity.ts";
+import { loadLagMemory } from "./lag-memory.ts";
 import { loadPairMemory } from "./pair-memory.ts";
 import { secretReader } from "./secrets.ts";
 
@@ -53,6 +54,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const fieldManager = `ferrite-agent-${hostName}`;
   const { bootID } = await observeMachine(exec, signal);
   const memory = await loadPairMemory(`${stateDir}/pairs.json`, exec, signal);
+  const lag = await loadLagMemory(stateDir, exec, signal);
   const arbiter = new Arbiter({ store: apiPairStore(client), me: { hostName, bootID }, memory, clock, random });
   const events = new ApiEventRecorder({ client, clock, random, log, component: "ferrite-agent", instance: hostName });
   const manager = new Manager({ client, clock, random, log });
@@ -92,6 +94,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       hostName,
       exec,
       arbiter,
+      lag,
       replicas,
       mirrors,
       volumes: objectReader(manager.cache(VOLUMES)),

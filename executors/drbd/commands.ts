@@ -25,7 +25,7 @@ export const probeSignature = (disk: string): Command =>
 /** Erases the metadata, so that the device holds nothing of DRBD any more. */
 export const wipeMetadata = (name: string): Command => change("drbdadm", "--", "--force", "wipe-md", name);
 export const dumpMetadata = (name: string): Command => look("drbdadm", "dump-md", name);
-export const getGenerations = (name: string): Command => look("drbdadm", "get-gi", name);
+export const getGenerations = (minor: number): Command => look("drbdsetup", "get-gi", String(minor));
 export const newResource = (name: string): Command => change("drbdadm", "new-resource", name);
 export const newMinor = (name: string): Command => change("drbdadm", "new-minor", name);
 /** Brings disk, network and options in line with the file; connects a resource that is StandAlone. */

@@ -34,7 +34,7 @@ export function planReplica(desired: DesiredReplica, observed: ObservedReplica):
     return blocked("MetadataUnknown", `DRBD's metadata on ${desired.config.local.disk} cannot be read`);
   if (observed.metadata === "no") return planMetadata(desired, observed);
   const { kernel } = observed;
-  if (kernel?.device === undefined) return { kind: "steps", steps: bringUp(name, kernel) };
+  if (kernel?.device === undefined) return { kind: "steps", steps: bringUp(desired, kernel) };
   if (!isAttached(kernel)) return { kind: "steps", steps: [step(`attach the disk of ${name}`, commands.attach(name))] };
   return planRunning(desired, kernel);
 }
@@ -61,7 +61,12 @@ function planMetadata(desired: DesiredReplica, observed: ObservedReplica): Plan 
   );
 }
 
-function bringUp(name: string, kernel: ResourceState | undefined): Step[] {
+/**
+ * The disk first, without the network: what it says of itself is looked at before the peer is met. A side that holds
+ * nothing yet comes up in one go.
+ */
+function bringUp({ config: { name }, metadata, connect }: DesiredReplica, kernel: ResourceState | undefined): Step[] {
+  if (metadata === "may-create" && connect) return [step(`bring ${name} up`, commands.adjust(name))];
   const resource = kernel === undefined ? [step(`create resource ${name}`, commands.newResource(name))] : [];
   return [
     ...resource,

@@ -15,7 +15,7 @@ export interface ObservedReplica {
   readonly metadata: Known;
   /** Signature on a disk without metadata (`ext4`, `LVM2_member`); empty: none. */
   readonly holds: string;
-  /** Current data generation, 16 hexadecimal digits; `undefined`: no metadata, or it could not be read. */
+  /** Current data generation, 16 hexadecimal digits; `undefined`: nothing is attached, or it could not be read. */
   readonly currentUUID: string | undefined;
   readonly progress: Progress | undefined;
 }
@@ -43,7 +43,7 @@ export async function observeReplica(
   const attached = isAttached(kernel);
   const metadata = attached ? "yes" : configFile === undefined ? "unknown" : await readMetadata(name, exec, signal);
   const currentUUID =
-    metadata === "yes" && configFile !== undefined ? await readGeneration(name, exec, signal) : undefined;
+    attached && kernel?.device !== undefined ? await readGeneration(kernel.device.minor, exec, signal) : undefined;
   const progress =
     kernel?.device === undefined
       ? undefined
@@ -82,16 +82,16 @@ export function classifyDumpFailure(said: string): Known {
   return /please apply-al first|is configured!/i.test(said) ? "yes" : "unknown";
 }
 
-async function readGeneration(name: string, exec: Executor, signal: AbortSignal): Promise<string | undefined> {
+async function readGeneration(minor: number, exec: Executor, signal: AbortSignal): Promise<string | undefined> {
   try {
-    return parseCurrentUUID((await exec.run(commands.getGenerations(name), signal)).stdout);
+    return parseCurrentUUID((await exec.run(commands.getGenerations(minor), signal)).stdout);
   } catch (error) {
     if (error instanceof CommandError) return undefined;
     throw error;
   }
 }
 
-/** Parses `drbdadm get-gi`: `current:bitmap:history:history:flags…`. The lowest bit says "primary", not which data. */
+/** Parses `drbdsetup get-gi`: `current:bitmap:history:history:flags…`. The lowest bit says "primary", not which data. */
 export function parseCurrentUUID(stdout: string): string {
   const current = /^([0-9A-F]{16}):[0-9A-F]{16}:/m.exec(stdout)?.[1];
   if (current === undefined)

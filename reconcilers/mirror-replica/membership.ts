@@ -13,6 +13,8 @@ export interface MembershipView {
   readonly observed: ObservedReplica;
   /** This side begins the first generation. */
   readonly beginsFirstGeneration: boolean;
+  /** This copy may lack a write, whatever DRBD says of its disk now. */
+  readonly lags: boolean;
   readonly wanted: { readonly role: "Primary" | "Secondary"; readonly connect: boolean };
 }
 
@@ -49,6 +51,11 @@ function leave(view: MembershipView, entry: HostPairMirror): NeededDecision | un
   const { kernel } = observed;
   const both = entry.members.includes(me) && entry.members.includes(peer);
   if (!both || kernel?.device === undefined) return undefined;
+  if (view.lags)
+    return {
+      why: `take ${me} out: its disk was not up to date`,
+      decision: decisions.shrink(mirror, me, me, "DiskWasNotUpToDate"),
+    };
   if (!isAttached(kernel) || kernel.device.diskState === "Inconsistent" || kernel.device.diskState === "Outdated")
     return {
       why: `take ${me} out: its disk is ${kernel.device.diskState}`,
@@ -74,6 +81,8 @@ function join(view: MembershipView, entry: HostPairMirror): NeededDecision | und
   if (kernel?.device === undefined) return undefined;
   if (wanted.role === "Secondary" && kernel.role === "Secondary" && entry.primary === me)
     return { why: `record that ${me} gave up being primary`, decision: decisions.releasePrimary(mirror, me) };
+  // The last member is all there is: nothing is gained by keeping it from being used.
+  if (view.lags && entry.members.length > 1) return undefined;
   if (wanted.role === "Primary" && entry.primary !== me)
     return { why: `claim the primary role for ${me}`, decision: decisions.claimPrimary(mirror, me) };
   const whole =

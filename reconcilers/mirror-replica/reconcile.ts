@@ -14,6 +14,7 @@ import type { ObjectAccess, ObjectReader } from "../object-access.ts";
 import { applyPlan, ready, type Report, runPass, waiting } from "../pass.ts";
 import { desiredReplica, resourceName } from "./desired.ts";
 import { finalizeReplica } from "./finalize.ts";
+import { type LagMemory, updateLag } from "./lag.ts";
 import { allowedMetadata, allowedRole, type MembershipView, neededDecision } from "./membership.ts";
 import { replicaConditions, replicaFields } from "./status.ts";
 
@@ -21,6 +22,7 @@ export interface MirrorReplicaDeps {
   readonly hostName: string;
   readonly exec: Executor;
   readonly arbiter: Arbiter;
+  readonly lag: LagMemory;
   readonly replicas: ObjectAccess<MirrorReplica>;
   readonly mirrors: ObjectReader<Mirror>;
   readonly volumes: ObjectReader<Volume>;
@@ -48,6 +50,9 @@ export function mirrorReplicaReconciler(deps: MirrorReplicaDeps): Reconcile {
   };
 }
 
+/** Steps that follow on each other are taken in one pass, each after a new look at the world. */
+const MAX_STEPS = 10;
+
 async function onePass(
   deps: MirrorReplicaDeps,
   context: ReconcileContext,
@@ -55,26 +60,51 @@ async function onePass(
 ): Promise<Report<MirrorReplica>> {
   const found = await surroundings(deps, replica);
   if ("conditions" in found) return found;
+  for (let taken = 1; ; taken++) {
+    const { report, goOn } = await oneStep(deps, context, replica, found);
+    if (!goOn || taken === MAX_STEPS) return report;
+  }
+}
+
+type Surroundings = Exclude<Awaited<ReturnType<typeof surroundings>>, Report<MirrorReplica>>;
+
+interface StepResult {
+  readonly report: Report<MirrorReplica>;
+  /** The world or the record was changed: look again at once. */
+  readonly goOn: boolean;
+}
+
+async function oneStep(
+  deps: MirrorReplicaDeps,
+  context: ReconcileContext,
+  replica: MirrorReplica,
+  found: Surroundings,
+): Promise<StepResult> {
+  const end = (report: Report<MirrorReplica>): StepResult => ({ report, goOn: false });
   const observed = await observeReplica(resourceName(replica), found.disk, deps.exec, context.signal);
   const fields = replicaFields(replica, observed, context.now());
   const pair = pairName(replica.spec.hostName, replica.spec.peerHostName);
   const record = await deps.arbiter.read(pair, context.signal);
-  if (record === undefined) return waiting("NoRecord", `HostPair ${pair} is not there yet`, fields);
+  if (record === undefined) return end(waiting("NoRecord", `HostPair ${pair} is not there yet`, fields));
+  const entry = record.status?.mirrors.find(({ uid }) => uid === found.mirror.uid);
+  const { hostName: me, minor } = replica.spec;
+  const lags = await updateLag({ uid: found.mirror.uid, minor, me, entry, observed }, deps.lag);
   const view: MembershipView = {
     mirror: found.mirror,
-    me: replica.spec.hostName,
+    me,
     peer: replica.spec.peerHostName,
-    entry: record.status?.mirrors.find(({ uid }) => uid === found.mirror.uid),
+    entry,
     observed,
+    lags,
     beginsFirstGeneration: beginsFirstGeneration(replica),
     wanted: replica.spec,
   };
   const needed = neededDecision(view);
   if (needed !== undefined) {
     const outcome = await deps.arbiter.decide(pair, needed.decision, context.signal);
-    if (outcome.kind === "refused") return waiting(outcome.reason, outcome.message, fields);
+    if (outcome.kind === "refused") return end(waiting(outcome.reason, outcome.message, fields));
     deps.replicas.event(replica, "Normal", "Decided", needed.why);
-    return changed(replica, fields);
+    return { report: changed(replica, fields), goOn: true };
   }
   const desired = desiredReplica(replica, {
     ...found,
@@ -84,14 +114,14 @@ async function onePass(
   });
   const plan = planReplica(desired, observed);
   const result = await applyPlan(plan, { access: deps.replicas, object: replica, exec: deps.exec, context });
-  if (result === "changed") return changed(replica, fields);
-  if (result !== "nothing to do") return waiting(result.reason, result.message, fields);
+  if (result === "changed") return { report: changed(replica, fields), goOn: true };
+  if (result !== "nothing to do") return end(waiting(result.reason, result.message, fields));
   const next = fields.resync === undefined ? OBSERVE_AGAIN_MS : PROGRESS_MS;
-  return {
+  return end({
     fields,
     conditions: replicaConditions(replica, observed),
     next: requeueAfter(next, "look at DRBD again"),
-  };
+  });
 }
 
 /** The world or the record was changed: what it is now, the next pass says. */

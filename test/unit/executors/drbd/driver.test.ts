@@ -115,6 +115,7 @@ describe("planReplica", () => {
       { kernel: undefined, metadata: "no", holds: "ext4" },
       "DeviceHoldsData",
     ],
+    ["comes up in one go where nothing can be lost", { metadata: "may-create" }, { kernel: undefined }, ["adjust m1"]],
     ["comes up without network", {}, { kernel: undefined }, ["new-resource m1", "new-minor m1", "attach m1"]],
     [
       "goes on after a crash between two steps of coming up",

@@ -54,6 +54,7 @@ const view = (overrides: Partial<MembershipView> = {}): MembershipView => ({
   entry: entry(),
   observed: observed(),
   beginsFirstGeneration: false,
+  lags: false,
   wanted: { role: "Primary", connect: true },
   ...overrides,
 });

@@ -1,0 +1,41 @@
+import type { HostPairMirror } from "../../crds/generated/host-pair.ts";
+import type { ObservedReplica } from "../../executors/drbd/observe.ts";
+
+/** Remembers, durably, which copies of this host may lack an acknowledged write; keyed by the Mirror's uid. */
+export interface LagMemory {
+  lags(uid: string, minor: number): Promise<boolean>;
+  mark(uid: string): Promise<void>;
+  clear(uid: string, minor: number): Promise<void>;
+}
+
+/** States in which the disk takes part in no write, or in which writes are known to be missing. */
+const BEHIND = new Set(["Diskless", "Failed", "Detaching", "Inconsistent", "Outdated"]);
+
+/**
+ * Whether this copy may lack a write that the record still credits it with. It is marked on this host's own disk before
+ * anything else happens, for the record may be out of reach; the mark goes only once the record shows it out. A healed
+ * disk alone proves nothing.
+ */
+export async function updateLag(
+  parts: {
+    readonly uid: string;
+    readonly minor: number;
+    readonly me: string;
+    readonly entry: HostPairMirror | undefined;
+    readonly observed: ObservedReplica;
+  },
+  memory: LagMemory,
+): Promise<boolean> {
+  const { uid, minor, me, entry, observed } = parts;
+  const disk = observed.kernel?.device?.diskState;
+  if (entry === undefined) return false;
+  const isMember = entry.members.includes(me);
+  if (isMember && disk !== undefined && BEHIND.has(disk)) {
+    await memory.mark(uid);
+    return true;
+  }
+  if (!(await memory.lags(uid, minor))) return false;
+  if (isMember) return true;
+  await memory.clear(uid, minor);
+  return false;
+}
