@@ -14,7 +14,10 @@ export async function watchDrbd(
   const { follow, clock, log } = parts;
   while (!signal.aborted) {
     try {
-      for await (const line of follow(["drbdsetup", "events2"], signal)) changed(nameIn(line));
+      for await (const line of follow(["drbdsetup", "events2"], signal)) {
+        const change = about(line);
+        if (change !== undefined) changed(change.resource);
+      }
     } catch (err) {
       if (!signal.aborted) log.debug({ err }, "lost the events of DRBD");
     }
@@ -23,12 +26,15 @@ export async function watchDrbd(
   }
 }
 
-/** A line that is not understood may be about anything. */
-function nameIn(line: string): string | undefined {
+/** The resource that a line is about; a line that is not understood may be about any. */
+function about(line: string): { readonly resource: string | undefined } | undefined {
   try {
-    return parseEvent(line)?.facts["name"];
+    const event = parseEvent(line);
+    // The progress of a resync comes many times a second; it is looked at in its own time.
+    if (event === undefined || event.subject === "-" || "done" in event.facts) return undefined;
+    return { resource: event.facts["name"] };
   } catch {
-    return undefined;
+    return { resource: undefined };
   }
 }
 

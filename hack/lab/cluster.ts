@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { Lab } from "./lab.ts";
-import { kill, type ProcessRecord, start } from "./process.ts";
+import { isAlive, kill, type ProcessRecord, start } from "./process.ts";
 import type { GuestName } from "./state.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -20,11 +20,11 @@ cp ${INSTALLED}/drbd-helper /usr/lib/ferrite/drbd-helper
 exec setsid node ${INSTALLED}/ferrite-agent.mjs agent --address ${address} >>/persist/agent.log 2>&1
 `;
 
-/** A lab with Ferrite on it: control plane and controllers on this machine, an agent on each guest. */
+/** A lab with Ferrite on it: control plane on this machine, an agent on each guest. */
 export class Cluster {
   readonly lab: Lab;
   readonly folder: string;
-  readonly #processes = new Map<"server" | "controllers", ProcessRecord>();
+  #server: ProcessRecord | undefined;
   readonly #port: number;
   #names: readonly string[] = [];
 
@@ -41,7 +41,6 @@ export class Cluster {
     cluster.#names = (await lab.forwardApi(cluster.#port)).names;
     await cluster.startServer();
     await cluster.kubectl("apply", "--server-side", "-f", join(ROOT, "crds"));
-    cluster.startControllers();
     await run(process.execPath, [join(ROOT, "hack/build.ts")], { cwd: ROOT });
     await Promise.all(hosts.map((host) => cluster.join(host)));
     return cluster;
@@ -63,25 +62,25 @@ export class Cluster {
       "--server-name",
       ...this.#names,
     ];
-    this.#start("server", argv);
+    this.#server = start(argv, { logPath: join(this.folder, "server.log"), diesWithUs: true });
     await this.#until("the API server to answer", async () => {
       await this.kubectl("get", "--raw", "/readyz");
     });
   }
 
-  startControllers(): void {
-    const flags = ["controllers", "--kubeconfig", this.kubeconfig];
-    this.#start("controllers", [process.execPath, join(ROOT, "cli/ferrite.ts"), ...flags]);
+  /** kill -9 of the API server and its controllers; its etcd is taken over by the next start. */
+  async killServer(): Promise<void> {
+    if (this.#server !== undefined) await kill(this.#server);
   }
 
-  /** kill -9 of one of the control plane's processes. */
-  async kill(name: "server" | "controllers"): Promise<void> {
-    const record = this.#processes.get(name);
-    if (record !== undefined) await kill(record);
-  }
-
+  /** Ends the control plane in good order, its etcd too. */
   async stop(): Promise<void> {
-    for (const name of this.#processes.keys()) await this.kill(name);
+    if (this.#server === undefined) return;
+    process.kill(this.#server.pid, "SIGTERM");
+    const server = this.#server;
+    await this.#until("the API server to end", async () => {
+      if (isAlive(server)) throw new Error("still there");
+    });
   }
 
   /** Runs kubectl as the administrator; throws with its error output when it fails. */
@@ -132,11 +131,6 @@ export class Cluster {
 
   async agentLog(host: GuestName): Promise<string> {
     return this.lab.guest(host).sh("cat /persist/agent.log");
-  }
-
-  #start(name: "server" | "controllers", argv: readonly string[]): void {
-    const record = start(argv, { logPath: join(this.folder, `${name}.log`), diesWithUs: true });
-    this.#processes.set(name, record);
   }
 
   async #until(what: string, attempt: () => Promise<void>, timeoutMs = 60_000): Promise<void> {

@@ -3,7 +3,7 @@
  * guests' API connections out of the lab's network namespace: TCP inside -> unix socket -> loopback port outside.
  */
 import { rmSync } from "node:fs";
-import { createConnection, createServer, type NetConnectOpts } from "node:net";
+import { createConnection, createServer, type NetConnectOpts, type Socket } from "node:net";
 
 function endpoint(text: string): NetConnectOpts {
   const [kind, host, port] = text.split(":");
@@ -22,10 +22,16 @@ const server = createServer({ allowHalfOpen: true }, (inbound) => {
   inbound.pipe(outbound);
   outbound.pipe(inbound);
   // A reset on one side is a reset on the other: a half-dead connection must not look alive.
-  inbound.on("error", () => outbound.resetAndDestroy());
-  outbound.on("error", () => inbound.resetAndDestroy());
+  inbound.on("error", () => reset(outbound, target));
+  outbound.on("error", () => reset(inbound, listen));
   inbound.on("close", () => outbound.destroy());
   outbound.on("close", () => inbound.destroy());
 });
 if ("path" in listen) rmSync(listen.path, { force: true });
 server.listen(listen);
+
+/** Unix sockets know no reset, and throw when asked for one. */
+function reset(socket: Socket, end: NetConnectOpts): void {
+  if ("path" in end) socket.destroy();
+  else socket.resetAndDestroy();
+}
