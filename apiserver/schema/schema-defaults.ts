@@ -1,6 +1,6 @@
 import type { FieldError } from "../status.ts";
 import { compileChecks } from "./compile.ts";
-import { childPath, invalidValue, isObject, NO_FIELD } from "./field-error.ts";
+import { childPath, invalidValue, NO_FIELD } from "./field-error.ts";
 import { buildNode, jsonEqual } from "./node.ts";
 import { pruneValue } from "./prune.ts";
 import { subSchemas } from "./schema-walk.ts";
@@ -34,9 +34,4 @@ function ownErrors(schema: SchemaNode, path: string): FieldError[] {
 function prefixed(path: string, field: string): string {
   if (field === NO_FIELD || field === "") return path;
   return field.startsWith("[") ? `${path}${field}` : childPath(path, field);
-}
-
-/** Whether any schema inside has a default. */
-export function hasDefaults(schema: unknown): boolean {
-  return isObject(schema) && (schema["default"] !== undefined || Object.values(schema).some(hasDefaults));
 }

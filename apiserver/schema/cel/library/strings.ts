@@ -58,7 +58,7 @@ function findAll(text: string, pattern: string, limit: number): string[] {
   return found;
 }
 
-// oxlint-disable-next-line no-control-regex -- plain ASCII is the common case and needs no counting
+/** Without surrogates a position in code points is one in UTF-16 units. */
 const isPlain = (text: string): boolean => !/[\ud800-\udfff]/.test(text);
 
 /** Turns a position in code points into one in UTF-16 units. */
