@@ -25,7 +25,7 @@ export class EtcdWatch implements StorageWatch {
   /** All events up to here have been handed out. Moved by events and progress, never by the header of other answers. */
   #doneRevision: number;
   #stream: WatchStream | undefined;
-  /** Whether the store has been at `#doneRevision` for certain. */
+  /** Whether this watch knows that the store has been at `#doneRevision`. */
   #confirmed = false;
   #iterated = false;
 
@@ -98,7 +98,8 @@ export class EtcdWatch implements StorageWatch {
         this.#stream = stream;
         continue;
       }
-      fragments.push(...response.events);
+      // Not spread: one revision can hold more events than a call takes arguments.
+      for (const event of response.events) fragments.push(event);
       // The parts of one answer may split a revision: none counts before the last has come.
       if (response.fragment) continue;
       if (fragments.length === 0) yield* this.#progress(response);
@@ -146,6 +147,7 @@ export class EtcdWatch implements StorageWatch {
     const read = ({ kv }: Etcd3) => kv.range({ key: Buffer.from(this.#prefix), revision, limit: 1, keys_only: true });
     try {
       await caller.call(read, { writes: false });
+      this.#confirmed = true;
     } catch (error) {
       if (!(error instanceof EtcdRefusal)) throw error;
       if (error.failure === "compacted") {
