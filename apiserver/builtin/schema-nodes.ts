@@ -84,10 +84,8 @@ export const kindSchema = (description: string, fields: Fields, required: readon
     {
       apiVersion: text("Version of the schema in which this object is written, as GROUP/VERSION."),
       kind: text("Kind of this object, in CamelCase."),
-      metadata: {
-        type: "object",
-        description: "Standard object metadata: name, namespace, labels, annotations, owners.",
-      },
+      // Implied: the server describes and checks it for all kinds alike.
+      metadata: { type: "object" },
       ...fields,
     },
     required,

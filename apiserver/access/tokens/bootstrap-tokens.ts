@@ -13,7 +13,7 @@ export const BOOTSTRAP_TYPE = "bootstrap.kubernetes.io/token";
 /** Key of the Secret: the one host that this token may join. Such a token is used once. */
 const HOST_KEY = "ferrite-host";
 /** In the user's extra: the same, for who decides on certificate requests. */
-export const HOST_EXTRA = "ferrite.dev/host";
+const HOST_EXTRA = "ferrite.dev/host";
 /** On the Secret: uid of the certificate request that used it up. */
 export const USED_BY = "ferrite.dev/used-by";
 

@@ -4,7 +4,7 @@ import { AGE, type BuiltinKind } from "../builtin-kind.ts";
 import { invalidValue } from "../field-errors.ts";
 import { conditions, kindSchema, listOf, record, text } from "../schema-nodes.ts";
 
-export const NAME_LABEL = "kubernetes.io/metadata.name";
+const NAME_LABEL = "kubernetes.io/metadata.name";
 
 interface NamespaceObject extends KubeObject {
   spec?: { finalizers?: string[] } | undefined;

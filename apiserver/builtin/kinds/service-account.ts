@@ -1,8 +1,10 @@
 import type { KubeObject } from "../../../machinery/object.ts";
+import type { SchemaNode } from "../../schema/types.ts";
 import { AGE, type BuiltinKind } from "../builtin-kind.ts";
 import { atomic, flag, kindSchema, listByKey, listOf, objectReference, record, text } from "../schema-nodes.ts";
 
-const secretReference = (description: string) => ({ ...objectReference(description) });
+/** Merged by name, so it must have one. */
+const secretReference = (description: string): SchemaNode => ({ ...objectReference(description), required: ["name"] });
 
 export const serviceAccountKind: BuiltinKind = {
   group: "",
