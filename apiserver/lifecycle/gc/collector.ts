@@ -10,6 +10,8 @@ import { blocks, FOREGROUND, type Node, ORPHAN, OwnerGraph, toNode } from "./gra
 const IGNORED = new Set(["events"]);
 /** Uids whose deletion was seen: an owner of a kind that is not served any more can only be told by these. */
 const REMEMBERED_GONE = 10_000;
+/** What is known by a read only (its kind is too new to be followed) ends without a word: it is looked at again. */
+const RECHECK_MS = 1_000;
 
 /** What has become of the owners of one object. */
 interface Owners {
@@ -19,7 +21,11 @@ interface Owners {
   readonly dangling: readonly OwnerReference[];
   /** In foreground deletion. */
   readonly waiting: readonly OwnerReference[];
+  /** Whether the watch will tell when any of them goes. */
+  readonly observed: boolean;
 }
+
+type State = "solid" | "dangling" | "waiting";
 
 /**
  * The garbage collector: deletes what has lost all of its owners, forgets owners that are gone, and completes orphaning
@@ -50,7 +56,7 @@ export class GarbageCollector implements FeedSubscriber {
 
   put(resource: Resource, object: KubeObject): void {
     if (IGNORED.has(resource.plural)) return;
-    const node = toNode(resource, object);
+    const node = toNode(resource, object, true);
     const before = this.#graph.put(node);
     if (node.owners.length > 0 || node.foreground || node.orphaning) this.#loop.add(node.uid);
     this.#wakeOwners(before);
@@ -65,8 +71,11 @@ export class GarbageCollector implements FeedSubscriber {
   }
 
   /** What a read has told, unless the watch has told of its end already. */
-  #take(node: Node): void {
-    if (!this.#gone.has(node.uid)) this.#graph.put(node);
+  #take(resource: Resource, object: KubeObject): Node {
+    const { uid = "" } = object.metadata;
+    const node = toNode(resource, object, this.#graph.get(uid)?.observed === true);
+    if (!this.#gone.has(uid)) this.#graph.put(node);
+    return node;
   }
 
   #forget(uid: string): void {
@@ -80,23 +89,22 @@ export class GarbageCollector implements FeedSubscriber {
     for (const owner of before?.owners ?? []) if (this.#graph.get(owner.uid)?.foreground) this.#loop.add(owner.uid);
   }
 
-  async #pass(uid: string): Promise<void> {
+  async #pass(uid: string): Promise<number | void> {
     const known = this.#graph.get(uid);
     if (known === undefined) return;
     const live = await this.#cluster.get(known);
     if (live?.metadata.uid !== uid) return this.#forget(uid);
-    const node = toNode(known.resource, live);
-    this.#take(node);
+    const node = this.#take(known.resource, live);
     if (node.orphaning) return this.#orphan(node);
     if (node.foreground) return this.#completeForeground(node);
-    if (!node.deleting && node.owners.length > 0) await this.#collect(node, live);
+    if (!node.deleting && node.owners.length > 0) return this.#collect(node, live);
   }
 
   /** Deletes the object if nobody owns it any more, or drops the references that lead nowhere. */
-  async #collect(node: Node, live: KubeObject): Promise<void> {
+  async #collect(node: Node, live: KubeObject): Promise<number | void> {
     const owners = await this.#classify(node);
     const lost = [...owners.dangling, ...owners.waiting];
-    if (lost.length === 0) return;
+    if (lost.length === 0) return owners.observed ? undefined : RECHECK_MS;
     if (owners.solid.length > 0) return this.#dropOwners(node, new Set(lost.map((owner) => owner.uid)));
     const { uid } = node;
     let { resourceVersion } = live.metadata;
@@ -117,14 +125,14 @@ export class GarbageCollector implements FeedSubscriber {
   }
 
   async #classify(node: Node): Promise<Owners> {
-    const owners: Record<keyof Owners, OwnerReference[]> = { solid: [], dangling: [], waiting: [] };
+    const owners: Record<State, OwnerReference[]> = { solid: [], dangling: [], waiting: [] };
     for (const owner of node.owners) owners[await this.#stateOf(owner, node)].push(owner);
-    return owners;
+    return { ...owners, observed: node.owners.every(({ uid }) => this.#graph.get(uid)?.observed === true) };
   }
 
-  async #stateOf(owner: OwnerReference, dependent: Node): Promise<keyof Owners> {
+  async #stateOf(owner: OwnerReference, dependent: Node): Promise<State> {
     const known = this.#graph.get(owner.uid);
-    if (known !== undefined && isMeant(known, owner, dependent)) return known.foreground ? "waiting" : "solid";
+    if (known?.observed === true && isMeant(known, owner, dependent)) return known.foreground ? "waiting" : "solid";
     const resource = findKind(this.#cluster, groupOf(owner.apiVersion), owner.kind);
     if (resource === undefined) {
       if (this.#gone.has(owner.uid)) return "dangling";
@@ -134,14 +142,10 @@ export class GarbageCollector implements FeedSubscriber {
     }
     // A cluster-scoped object cannot be owned from inside a namespace: there is no telling which.
     if (resource.namespaced && dependent.namespace === "") return "dangling";
-    const live = await this.#cluster.get({
-      resource,
-      namespace: resource.namespaced ? dependent.namespace : "",
-      name: owner.name,
-    });
+    const namespace = resource.namespaced ? dependent.namespace : "";
+    const live = await this.#cluster.get({ resource, namespace, name: owner.name });
     if (live?.metadata.uid !== owner.uid) return "dangling";
-    this.#take(toNode(resource, live));
-    return toNode(resource, live).foreground ? "waiting" : "solid";
+    return this.#take(resource, live).foreground ? "waiting" : "solid";
   }
 
   async #dropOwners(node: Node, uids: ReadonlySet<string>): Promise<void> {
@@ -172,11 +176,13 @@ export class GarbageCollector implements FeedSubscriber {
   }
 
   /** Lets the object go when nothing blocks it; until then its dependents are seen to. */
-  async #completeForeground(node: Node): Promise<void> {
+  async #completeForeground(node: Node): Promise<number | void> {
     const blocking = () => this.#graph.dependents(node.uid).filter((dependent) => blocks(dependent, node.uid));
     if (blocking().length === 0) await this.#readDependents(node);
-    for (const dependent of this.#graph.dependents(node.uid)) if (!dependent.deleting) this.#loop.add(dependent.uid);
-    if (blocking().length === 0) await this.#removeFinalizer(node, FOREGROUND);
+    const dependents = this.#graph.dependents(node.uid);
+    for (const { uid, deleting, observed } of dependents) if (!deleting || !observed) this.#loop.add(uid);
+    if (blocking().length === 0) return this.#removeFinalizer(node, FOREGROUND);
+    return dependents.every(({ observed }) => observed) ? undefined : RECHECK_MS;
   }
 
   async #orphan(node: Node): Promise<void> {
@@ -190,8 +196,7 @@ export class GarbageCollector implements FeedSubscriber {
     for (const resource of this.#cluster.resources()) {
       if (IGNORED.has(resource.plural)) continue;
       for (const object of await this.#cluster.list(resource)) {
-        if (object.metadata.ownerReferences?.some((owner) => owner.uid === node.uid))
-          this.#take(toNode(resource, object));
+        if (object.metadata.ownerReferences?.some((owner) => owner.uid === node.uid)) this.#take(resource, object);
       }
     }
   }

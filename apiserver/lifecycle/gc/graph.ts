@@ -16,9 +16,11 @@ export interface Node {
   readonly foreground: boolean;
   /** Waits until its dependents have forgotten it. */
   readonly orphaning: boolean;
+  /** Told by the watch, which will tell of its end too. Else known by a read only. */
+  readonly observed: boolean;
 }
 
-export function toNode(resource: Resource, object: KubeObject): Node {
+export function toNode(resource: Resource, object: KubeObject, observed: boolean): Node {
   const {
     uid = "",
     namespace = "",
@@ -37,6 +39,7 @@ export function toNode(resource: Resource, object: KubeObject): Node {
     deleting,
     foreground: deleting && finalizers.includes(FOREGROUND),
     orphaning: deleting && finalizers.includes(ORPHAN),
+    observed,
   };
 }
 
