@@ -33,6 +33,8 @@ const SILENCE_MS = 90_000;
 const BACKOFF: BackoffPolicy = { baseMs: 200, maxMs: 30_000, jitter: 0.5 };
 /** A watch that ends sooner is a failure: else a server that closes at once is asked in a tight loop. */
 const SHORT_WATCH_MS = 1000;
+/** A new watch that has no headers after it sees nothing. */
+const ANSWER_MS = 2000;
 /** The server ends a watch after 5 to 10 minutes: spreads the clients over several servers again. */
 const WATCH_SECONDS = 300;
 
@@ -222,8 +224,14 @@ export class Reflector<T extends ApiObject> {
       else controller.abort(new SilentWatchError(`watch of ${resourceName(type)}: no byte for ${this.#silenceMs} ms`));
     };
     let cancel = clock.schedule(this.#silenceMs, check);
+    // A watch that follows another without a gap keeps the sight, but only if it is answered soon.
+    const cancelLate = clock.schedule(ANSWER_MS, () => {
+      if (this.#lastByteMs < startedMs)
+        this.#setSight({ kind: "blind", sinceMs: this.#lastByteMs, why: "the watch is not answered" });
+    });
     const stop = () => {
       cancel();
+      cancelLate();
       parent.removeEventListener("abort", onParent);
     };
     return { signal: controller.signal, stop };

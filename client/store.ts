@@ -138,8 +138,3 @@ export function deepFreeze<T>(value: T): DeepReadonly<T> {
   }
   return value as DeepReadonly<T>;
 }
-
-/** A copy of a cached object that may be changed. */
-export function mutableCopy<T>(object: DeepReadonly<T>): T {
-  return structuredClone(object) as T;
-}

@@ -25,6 +25,8 @@ export interface Link {
   hang: () => void;
   /** Only watches stand still: a server or a proxy that has forgotten them. */
   hangWatches: () => void;
+  /** New requests get no answer; watches that are open go on. */
+  hangNew: () => void;
   /** Writes are refused with 500, reads are well: etcd has run full. */
   refuseWrites: () => void;
   /** `GET /path?query` of every request so far. */
@@ -50,11 +52,12 @@ const ADMIN = { commonName: "admin", organizations: ["system:masters"] };
 
 export function makeLink(server: Pick<ApiServer, "handle">): Link {
   const asked: string[] = [];
-  let state: "up" | "cut" | "hanging" | "hangingWatches" | "readOnly" = "up";
+  let state: "up" | "cut" | "hanging" | "hangingWatches" | "hangingNew" | "readOnly" = "up";
   let mended = Promise.withResolvers<void>();
   const open = new Set<AbortController>();
   const blocked = async (signal: AbortSignal, watch = false): Promise<void> => {
-    if (state === "hanging" || (watch && state === "hangingWatches")) {
+    const hangs = state === "hanging" || (watch && state === "hangingWatches") || (!watch && state === "hangingNew");
+    if (hangs) {
       await Promise.race([mended.promise, aborted(signal)]);
       signal.throwIfAborted();
       return blocked(signal, watch);
@@ -111,6 +114,9 @@ export function makeLink(server: Pick<ApiServer, "handle">): Link {
   return {
     transport,
     asked,
+    hangNew() {
+      state = "hangingNew";
+    },
     refuseWrites() {
       state = "readOnly";
     },
