@@ -44,6 +44,8 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     rejectUnauthorized: false,
     minVersion: "TLSv1.2",
     settings: { maxConcurrentStreams: 1000 },
+    // In MB, of one connection: client-go puts all its watches and lists on one.
+    maxSessionMemory: 128,
   });
   const sockets = new Set<Socket>();
   server.on("secureConnection", (socket: Socket) => {
@@ -89,6 +91,7 @@ async function serve(options: ListenerOptions, incoming: Incoming, outgoing: Out
   outgoing.on("error", () => gone.note());
   incoming.on("error", () => gone.note());
   const response = await options.handle(toRequest(incoming, gone));
+  if (!gone.isGone) await discardBody(incoming);
   if (!gone.isGone) await send(outgoing, response, gone);
 }
 
@@ -186,6 +189,22 @@ function readBody(incoming: Incoming): Promise<Buffer> {
     incoming.on("error", cut);
     incoming.on("aborted", cut);
     incoming.on("close", cut);
+  });
+}
+
+/**
+ * Reads what nobody has read. An answer to half a request resets an HTTP/2 stream, and a connection with many resets is
+ * cut. What is beyond the limit stays unread: that client is cut.
+ */
+function discardBody(incoming: Incoming): Promise<void> {
+  if (incoming.readableEnded || incoming.destroyed) return Promise.resolve();
+  return new Promise((resolve) => {
+    let bytes = 0;
+    for (const event of ["end", "close", "error", "aborted"]) incoming.on(event, () => resolve());
+    incoming.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > MAX_BODY_BYTES) resolve();
+    });
   });
 }
 

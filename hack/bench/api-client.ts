@@ -38,14 +38,16 @@ export class ApiClient {
   /** Rejects when there is no whole answer. */
   ask(method: string, path: string, body?: string, contentType = "application/json"): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const stream = this.#session.request({
+      const headers = {
         ":method": method,
         ":path": path,
         accept: "application/json",
         "user-agent": "bench",
         ...(body === undefined ? {} : { "content-type": contentType }),
         ...this.#headers,
-      });
+      };
+      // A DELETE would otherwise go out without its body.
+      const stream = this.#session.request(headers, { endStream: body === undefined });
       let status = 0;
       const chunks: Buffer[] = [];
       stream.on("response", (headers) => {
@@ -57,7 +59,7 @@ export class ApiClient {
         resolve({ status, bytes: whole.length, text: whole.toString() });
       });
       stream.on("error", reject);
-      stream.end(body);
+      if (body !== undefined) stream.end(body);
     });
   }
 
