@@ -30,7 +30,9 @@ export const newResource = (name: string): Command => change("drbdadm", "new-res
 export const newMinor = (name: string): Command => change("drbdadm", "new-minor", name);
 /** Brings disk, network and options in line with the file; connects a resource that is StandAlone. */
 export const adjust = (name: string): Command => change("drbdadm", "adjust", name);
-export const diskOptions = (name: string): Command => change("drbdadm", "disk-options", name);
+/** To the running device. `drbdadm disk-options` would pass none of the file's options on, and `adjust` connects. */
+export const diskOptions = (minor: number, options: readonly string[]): Command =>
+  change("drbdsetup", "disk-options", String(minor), ...options);
 export const connect = (name: string): Command => change("drbdadm", "connect", name);
 export const disconnect = (name: string): Command => change("drbdadm", "disconnect", name);
 export const disconnectForced = (name: string): Command => change("drbdadm", "--", "--force", "disconnect", name);

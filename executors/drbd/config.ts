@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { TerminalError } from "../../machinery/errors.ts";
 
 /** One side of a resource, as its `on` section wants it. */
@@ -38,6 +39,16 @@ export interface Tuning {
 
 /** Where the file of a resource lies: Debian's `/etc/drbd.conf` includes it, so `drbdadm` works for people too. */
 export const configPath = (name: string): string => `/etc/drbd.d/${name}.res`;
+
+/**
+ * Where it is noted which file's settings the kernel has. Gone with a reboot, as the kernel's settings are. Without it a
+ * crash between writing a file and applying it would leave the kernel with old settings for good: with two primaries
+ * allowed, say, long after the migration.
+ */
+export const appliedPath = (name: string): string => `/run/ferrite/drbd-applied/${name}`;
+
+/** A file's content in short: it may hold a secret. */
+export const configDigest = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 const DEFAULT_RESYNC_RATE_BYTES = 100 * 2 ** 20;
 
@@ -101,6 +112,10 @@ const diskTuning = (tuning: Tuning): string[] => [
   "c-plan-ahead 0;",
   `al-extents ${tuning.activityLogExtents};`,
 ];
+
+/** The `disk` section of the file as arguments of `drbdsetup disk-options`. */
+export const diskOptionArguments = (config: ResourceConfig): readonly string[] =>
+  [...SAFE_DISK, ...diskTuning(config.tuning)].map((line) => `--${line.replace(" ", "=").replace(";", "")}`);
 
 function variableNet(config: ResourceConfig): string[] {
   const lines = [

@@ -1,7 +1,14 @@
 import type { Command } from "../command/types.ts";
 import type { Plan, Step } from "../driver.ts";
 import * as commands from "./commands.ts";
-import { configPath, renderConfig84, type ResourceConfig } from "./config.ts";
+import {
+  appliedPath,
+  configDigest,
+  configPath,
+  diskOptionArguments,
+  renderConfig84,
+  type ResourceConfig,
+} from "./config.ts";
 import { isAttached, type ObservedReplica } from "./observe.ts";
 import type { ResourceState } from "./state.ts";
 
@@ -26,9 +33,8 @@ export function planReplica(desired: DesiredReplica, observed: ObservedReplica):
   const text = renderConfig84(desired.config);
   if (observed.configFile !== text) {
     const effect = { kind: "write", path: configPath(name), content: text, mode: 0o600 } as const;
-    const follow = observed.kernel === undefined ? [] : applyOptions(name, desired, observed.kernel);
     // Metadata can be looked at only when the file is there: the next pass goes on from here.
-    return { kind: "steps", steps: [{ why: `write the configuration of ${name}`, effect }, ...follow] };
+    return { kind: "steps", steps: [{ why: `write the configuration of ${name}`, effect }] };
   }
   if (observed.metadata === "unknown")
     return blocked("MetadataUnknown", `DRBD's metadata on ${desired.config.local.disk} cannot be read`);
@@ -36,14 +42,21 @@ export function planReplica(desired: DesiredReplica, observed: ObservedReplica):
   const { kernel } = observed;
   if (kernel?.device === undefined) return { kind: "steps", steps: bringUp(desired, kernel) };
   if (!isAttached(kernel)) return { kind: "steps", steps: [step(`attach the disk of ${name}`, commands.attach(name))] };
+  if (observed.appliedDigest !== configDigest(text)) return { kind: "steps", steps: applyOptions(desired, text) };
   return planRunning(desired, kernel);
 }
 
-function applyOptions(name: string, desired: DesiredReplica, kernel: ResourceState): Step[] {
-  if (kernel.device === undefined) return [];
-  return desired.connect
-    ? [step(`apply the settings of ${name}`, commands.adjust(name))]
-    : [step(`apply the disk settings of ${name}`, commands.diskOptions(name))];
+/** Brings the kernel in line with the file. Without a connection only the disk's settings: `connect` takes the others along. */
+function applyOptions(desired: DesiredReplica, text: string): Step[] {
+  const { config, connect } = desired;
+  const options = commands.diskOptions(config.minor, diskOptionArguments(config));
+  const note = { kind: "write", path: appliedPath(config.name), content: configDigest(text), mode: 0o600 } as const;
+  return [
+    connect
+      ? step(`apply the settings of ${config.name}`, commands.adjust(config.name))
+      : step(`apply the disk settings of ${config.name}`, options),
+    { why: `note that the settings of ${config.name} are applied`, effect: note },
+  ];
 }
 
 function planMetadata(desired: DesiredReplica, observed: ObservedReplica): Plan {

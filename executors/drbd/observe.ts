@@ -2,7 +2,7 @@ import { CommandError } from "../command/errors.ts";
 import type { Executor } from "../command/types.ts";
 import type { Known } from "../driver.ts";
 import * as commands from "./commands.ts";
-import { configPath } from "./config.ts";
+import { appliedPath, configPath } from "./config.ts";
 import { DrbdParseError, parseEventsDump } from "./parse-events.ts";
 import { parseProgress, type Progress } from "./parse-progress.ts";
 import type { DiskState, ResourceState } from "./state.ts";
@@ -10,6 +10,8 @@ import type { DiskState, ResourceState } from "./state.ts";
 /** One resource as it is on this host: file, metadata and kernel. */
 export interface ObservedReplica {
   readonly configFile: string | undefined;
+  /** Digest of the file whose settings the kernel has, since the last boot; absent when nobody knows. */
+  readonly appliedDigest?: string | undefined;
   /** `undefined`: the kernel does not have it. */
   readonly kernel: ResourceState | undefined;
   readonly metadata: Known;
@@ -39,6 +41,7 @@ export async function observeReplica(
   signal: AbortSignal,
 ): Promise<ObservedReplica> {
   const configFile = await exec.read(configPath(name), signal);
+  const appliedDigest = await exec.read(appliedPath(name), signal);
   const kernel = (await observeKernel(exec, signal)).get(name);
   const attached = isAttached(kernel);
   const metadata = attached ? "yes" : configFile === undefined ? "unknown" : await readMetadata(name, exec, signal);
@@ -49,7 +52,7 @@ export async function observeReplica(
       ? undefined
       : parseProgress((await exec.read("/proc/drbd", signal)) ?? "").get(kernel.device.minor);
   const holds = metadata === "no" && disk !== undefined ? await readSignature(disk, exec, signal) : "";
-  return { configFile, kernel, metadata, holds, currentUUID, progress };
+  return { configFile, appliedDigest, kernel, metadata, holds, currentUUID, progress };
 }
 
 const NOTHING_FOUND = 2;

@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { configPath, renderConfig84, type ResourceConfig } from "../../../../executors/drbd/config.ts";
+import {
+  appliedPath,
+  configDigest,
+  configPath,
+  renderConfig84,
+  type ResourceConfig,
+} from "../../../../executors/drbd/config.ts";
 import { type DesiredReplica, planRemoval, planReplica } from "../../../../executors/drbd/driver.ts";
 import type { ObservedReplica } from "../../../../executors/drbd/observe.ts";
 import type { ResourceState } from "../../../../executors/drbd/state.ts";
@@ -50,6 +56,7 @@ const kernel = (overrides: Partial<ResourceState> = {}): ResourceState => ({
 
 const observed = (overrides: Partial<ObservedReplica> = {}): ObservedReplica => ({
   configFile: renderConfig84(config()),
+  appliedDigest: configDigest(renderConfig84(config())),
   kernel: kernel(),
   metadata: "yes",
   holds: "",
@@ -85,16 +92,31 @@ describe("planReplica", () => {
       [`write ${configPath("m1")}`],
     ],
     [
-      "applies a changed file to what runs",
+      "writes a changed file before anything else",
       { config: config({ twoPrimaries: true }) },
       {},
-      [`write ${configPath("m1")}`, "adjust m1"],
+      [`write ${configPath("m1")}`],
+    ],
+    [
+      "applies a file that the kernel does not have yet, as after a crash between the two",
+      { config: config({ twoPrimaries: true }) },
+      { configFile: renderConfig84(config({ twoPrimaries: true })) },
+      ["adjust m1", `write ${appliedPath("m1")}`],
+    ],
+    [
+      "applies the file when nobody knows what the kernel has",
+      {},
+      { appliedDigest: undefined },
+      ["adjust m1", `write ${appliedPath("m1")}`],
     ],
     [
       "does not connect by applying a changed file",
-      { config: config({ twoPrimaries: true }), connect: false },
-      { kernel: kernel({ connection: undefined }) },
-      [`write ${configPath("m1")}`, "disk-options m1"],
+      { connect: false },
+      { appliedDigest: "other", kernel: kernel({ connection: undefined }) },
+      [
+        "disk-options 1000 --on-io-error=call-local-io-error --fencing=resource-and-stonith --resync-rate=102400k --c-plan-ahead=0 --al-extents=257",
+        `write ${appliedPath("m1")}`,
+      ],
     ],
     [
       "guesses nothing about unreadable metadata",
