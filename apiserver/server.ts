@@ -13,7 +13,7 @@ import { builtinResources } from "./builtin/builtin-resources.ts";
 import { Caches } from "./caches.ts";
 import type { HttpRequest, HttpResponse } from "./http/exchange.ts";
 import { handle, type HandlerOptions } from "./http/handler.ts";
-import { type Listener, listen } from "./http/node-listener.ts";
+import { type Listener, type ListenerOptions, listen } from "./http/node-listener.ts";
 import { type IdentityOptions, makeIdentity } from "./identity.ts";
 import { Metrics } from "./metrics.ts";
 import type { Presented } from "./objects/present.ts";
@@ -57,6 +57,8 @@ export interface ApiServer {
   /** `https://host:port`; empty without `listen`. */
   readonly url: string;
   handle(request: HttpRequest): Promise<HttpResponse>;
+  /** Serves new connections with another certificate. */
+  renewTls(tls: ListenerOptions["tls"]): void;
   /** Ends watches, lets requests under way finish, at most 10 s; the storage stays open. */
   stop(): Promise<void>;
 }
@@ -121,6 +123,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   return {
     url: listener === undefined ? "" : `https://${listener.host}:${listener.port}`,
     handle: respond,
+    renewTls: (tls) => listener?.renew(tls),
     async stop() {
       await listener?.close(STOP_GRACE_MS);
       await lifecycle.stop();

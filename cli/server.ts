@@ -3,7 +3,8 @@ import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { AuditLog } from "../apiserver/access/audit.ts";
-import { ensurePki } from "../apiserver/access/pki/ensure-pki.ts";
+import { ensurePki, type Pki, type PkiOptions } from "../apiserver/access/pki/ensure-pki.ts";
+import { keepPkiRenewed } from "../apiserver/access/pki/renewal.ts";
 import { startServer } from "../apiserver/server.ts";
 import { LocalEtcd } from "../apiserver/storage/etcd/server.ts";
 import { EtcdStorage, type EtcdStorageOptions } from "../apiserver/storage/etcd/storage.ts";
@@ -107,6 +108,12 @@ function remoteEtcd({ etcdEndpoints = [], etcdCa, etcdCert, etcdKey }: ServerFla
   return { endpoints: etcdEndpoints, tls };
 }
 
+const tlsOf = ({ server, authority }: Pki) => ({
+  key: server.keyPem,
+  certificate: server.certificatePem,
+  clientCa: authority.certificatePem,
+});
+
 async function serve(
   flags: ServerFlags,
   dataDir: string,
@@ -115,20 +122,22 @@ async function serve(
   const { host, port } = flags.listen;
   const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
   const base = `https://${reachable.includes(":") ? `[${reachable}]` : reachable}`;
-  const pki = await ensurePki({
+  const pkiOptions: PkiOptions = {
     directory: join(dataDir, "pki"),
     serverNames: [...new Set([reachable, "127.0.0.1", "localhost", hostname(), ...flags.serverName])],
     serverUrl: `${base}:${port}`,
     clock: systemClock,
-  });
-  const { certificatePem, keyPem } = pki.server;
+  };
+  const pki = await ensurePki(pkiOptions);
   const certificateAuthority = pki.authority.certificatePem;
   const server = await startServer({
     ...parts,
     authority: pki.authority,
     identity: { serviceAccountKeyPem: pki.serviceAccountKeyPem },
-    listen: { host, port, tls: { key: keyPem, certificate: certificatePem, clientCa: certificateAuthority } },
+    listen: { host, port, tls: tlsOf(pki) },
   });
+  const onRenewed = (renewed: Pki): void => server.renewTls(tlsOf(renewed));
+  const stopRenewal = keepPkiRenewed({ ...pkiOptions, log: parts.log, onRenewed }, pki);
   const controllers = flags.controllers
     ? startOwnControllers({
         url: `${base}:${new URL(server.url).port || port}`,
@@ -140,6 +149,7 @@ async function serve(
   return {
     url: server.url,
     async stop() {
+      stopRenewal();
       // First those who need the API to give their Lease back.
       await controllers?.stop();
       await server.stop();

@@ -26,6 +26,8 @@ export interface ListenerOptions {
 export interface Listener {
   readonly host: string;
   readonly port: number;
+  /** Connections from now on are made with these; those that are open stay. */
+  renew(tls: ListenerOptions["tls"]): void;
   /** Takes no new connections, ends watches, waits for the answers under way, at most `graceMs`. */
   close(graceMs: number): Promise<void>;
 }
@@ -69,6 +71,8 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   return {
     host: options.host,
     port,
+    renew: ({ key, certificate, clientCa }) =>
+      server.setSecureContext({ key, cert: certificate, ca: clientCa, minVersion: "TLSv1.2" }),
     async close(graceMs) {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       stopping.abort();

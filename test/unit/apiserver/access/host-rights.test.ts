@@ -255,6 +255,11 @@ describe("an agent", () => {
     expect(await write("hostpairs", verb, old, updated, { subresource })).toBe(expected);
   });
 
+  it("is turned away at other Hosts before the object is even read", async () => {
+    expect(await may(ask(A, "patch", "hosts/status", { apiGroup: FERRITE, name: "b" }))).toBe(false);
+    expect(await may(ask(A, "patch", "hosts", { apiGroup: FERRITE, name: "b" }))).toBe(false);
+  });
+
   it("makes and deletes no HostPair", async () => {
     expect(await write("hostpairs", "create", undefined, pair(["a", "b"], "a"))).toBe(false);
     expect(await write("hostpairs", "delete", pair(["a", "b"], "a"), undefined)).toBe(false);
