@@ -10,6 +10,8 @@ import { GUEST_NAMES, type GuestName } from "./state.ts";
 const USAGE = `usage: node hack/lab/main.ts [--name LAB] COMMAND
   up [--network root|user-namespace|user-mode] [--accelerator kvm|tcg] [--memory MIB]
                             start alpha, beta and gamma
+  status                    which machines are on; fails when there is no lab
+  forward PORT              let the machines reach 127.0.0.1:PORT as api:PORT
   down                      stop them and remove everything
   shell NAME [PROGRAM ARG…] run a program in a machine; without one: a shell (detach with Ctrl-])
   console NAME              what the machine's console has said
@@ -55,6 +57,12 @@ function diskNumber(text: string | undefined): DiskNumber {
   return Number(text) as DiskNumber;
 }
 
+function portNumber(text: string | undefined): number {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) usage(`no port "${text ?? ""}": 1 to 65535`);
+  return port;
+}
+
 async function up(): Promise<void> {
   const memoryMiB = Number(values.memory ?? 512);
   if (!(memoryMiB >= 384)) usage(`--memory ${values.memory}: at least 384`);
@@ -66,6 +74,12 @@ async function up(): Promise<void> {
     ...(values.accelerator === undefined ? {} : { accelerator: values.accelerator as Accelerator }),
     log: (line) => process.stderr.write(`${line}\n`),
   });
+}
+
+async function status(): Promise<void> {
+  for (const guest of running().guests) {
+    process.stdout.write(`${guest.name} ${guest.address} ${guest.isOn() ? "on" : "off"}\n`);
+  }
 }
 
 async function run(guest: Guest, argv: readonly string[]): Promise<void> {
@@ -93,6 +107,8 @@ const running = () => Lab.attach(values.name);
 const guest = () => guestOf(running(), name);
 const commands: Readonly<Record<string, () => Promise<unknown>>> = {
   up,
+  status,
+  forward: () => running().forwardApi(portNumber(name)),
   down: () => Lab.remove(values.name),
   shell: () => (rest.length > 0 ? run(guest(), rest) : attach(guest())),
   console: async () => process.stdout.write(guest().consoleLog()),

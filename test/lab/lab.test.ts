@@ -1,6 +1,12 @@
+import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { reportCommand } from "../../executors/lvm/commands.ts";
+import { parseReport } from "../../executors/lvm/report.ts";
 import { ExecTimeout } from "../../hack/lab/channel.ts";
+import { guestExecutor } from "../../hack/lab/executor.ts";
 import { Lab } from "../../hack/lab/lab.ts";
 import { labPaths } from "../../hack/lab/state.ts";
 
@@ -179,6 +185,47 @@ describe("a failed disk", () => {
     expect((await beta.exec(["test", "-e", DISK1("beta")])).exitCode).toBe(1);
     expect(await beta.sh(`head -c5 ${path} | od -An -tx1`)).toBe(" 00 00 00 00 00\n");
     await beta.sh(`dd if=/dev/zero of=${path} count=8 oflag=direct`);
+  });
+});
+
+describe("the way to the host", () => {
+  it("carries connections to a loopback port of the host, and to nothing else", async () => {
+    const server = createServer((request, response) => response.end(`you asked for ${request.url}`));
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const { port } = server.address() as AddressInfo;
+    await lab.forwardApi(port);
+    const ask = () => lab.guest("alpha").exec(["busybox", "wget", "-qO-", `http://api:${port}/x`]);
+    await expect.poll(async () => (await ask()).stdout, { timeout: 30_000 }).toBe("you asked for /x");
+    // No route out: the machines know their own network only.
+    expect((await lab.guest("alpha").exec(["ip", "route", "get", "192.0.2.1"])).exitCode).not.toBe(0);
+    server.close();
+    server.closeAllConnections();
+  });
+});
+
+describe("an executor for a machine", () => {
+  const signal = new AbortController().signal;
+
+  it("lets a driver of this checkout observe the machine's real LVM", async () => {
+    const gamma = lab.guest("gamma");
+    const disk = "/dev/disk/by-id/virtio-gamma-disk1";
+    await gamma.sh(`vgcreate -q vg0 ${disk}; lvcreate -qy -n data -L 32m vg0`);
+    const { stdout } = await guestExecutor(gamma).run(reportCommand(["/dev/vdc", disk]), signal);
+    const [group] = parseReport(stdout).groups;
+    expect(group?.name).toBe("vg0");
+    expect(group?.logicalVolumes.map(({ name, sizeBytes }) => [name, sizeBytes])).toEqual([["data", 32 * 2 ** 20]]);
+  });
+
+  it("has the local executor's errors: exit code, time-out with unknown outcome, absent file", async () => {
+    const exec = guestExecutor(lab.guest("gamma"));
+    const fails = exec.run({ kind: "run", argv: ["false"], mutates: false }, signal);
+    await expect(fails).rejects.toMatchObject({ output: { exitCode: 1 }, outcomeUnknown: false });
+    const hangs = exec.run({ kind: "run", argv: ["sleep", "100"], mutates: false, timeoutMs: 300 }, signal);
+    await expect(hangs).rejects.toMatchObject({ outcomeUnknown: true });
+    await exec.write({ kind: "write", path: "/etc/new/deep/file", content: "text", mode: 0o600 }, signal);
+    expect(await exec.read("/etc/new/deep/file", signal)).toBe("text");
+    expect(await exec.read("/etc/new/none", signal)).toBeUndefined();
+    await expect(exec.read("/etc/new", signal)).rejects.toThrow(/directory/);
   });
 });
 

@@ -1,0 +1,64 @@
+# Sourced after env.sh: the control plane of this checkout, as a background process with everything under .ferrite/server.
+SERVER=$STATE/server
+PID_FILE=$SERVER/pid
+SERVER_LOG=$STATE/server.log
+export KUBECONFIG=$STATE/admin.kubeconfig
+# Where ensure_kubectl has put it, on a machine without one.
+PATH=$PATH:$CACHE/kubectl-trixie/usr/bin
+
+# server_pid: the running server of this checkout, if any. A stranger with a recycled pid is not it.
+server_pid() {
+  local pid
+  pid=$(cat "$PID_FILE" 2>/dev/null) || return 1
+  { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF -- "--data-dir $SERVER " || return 1
+  echo "$pid"
+}
+
+# start_server PORT: returns once it serves; reachable from the lab's machines as https://api:PORT.
+start_server() {
+  local port=$1 pid
+  mkdir -p "$SERVER"
+  if pid=$(server_pid); then
+    say "the control plane runs already (pid $pid)"
+  else
+    say "starting the control plane on 127.0.0.1:$port (log: $SERVER_LOG)"
+    setsid node cli/ferrite.ts server --data-dir "$SERVER" --listen "127.0.0.1:$port" \
+      --server-name api 10.77.0.1 10.77.1.1 </dev/null >>"$SERVER_LOG" 2>&1 &
+    echo $! >"$PID_FILE"
+  fi
+  wait_until_ready
+}
+
+# Ready = the API itself answers /readyz to the administrator's certificate.
+wait_until_ready() {
+  local deadline=$((SECONDS + 120))
+  until [ -e "$SERVER/pki/admin.kubeconfig" ] && ln -sfn server/pki/admin.kubeconfig "$KUBECONFIG" &&
+    kubectl get --raw /readyz >/dev/null 2>&1; do
+    server_pid >/dev/null || fail_with_log "the control plane ended; its last words stand above"
+    [ "$SECONDS" -lt "$deadline" ] || fail_with_log "the control plane is not ready after 120 s: $SERVER_LOG"
+    sleep 0.2
+  done
+}
+
+fail_with_log() {
+  tail -n 20 "$SERVER_LOG" >&2
+  ! tail -n 20 "$SERVER_LOG" | grep -q EADDRINUSE || die "another process has that port: choose one with --port N"
+  die "$1"
+}
+
+# stop_server: SIGTERM, and after 20 s SIGKILL for it and its etcd.
+stop_server() {
+  local pid children deadline=$((SECONDS + 20))
+  pid=$(server_pid) || return 0
+  say "stopping the control plane (pid $pid)"
+  children=$(cat "/proc/$pid/task/$pid/children" 2>/dev/null || true)
+  kill "$pid"
+  while server_pid >/dev/null; do
+    if [ "$SECONDS" -ge "$deadline" ]; then
+      say "it does not end by itself: killed"
+      # shellcheck disable=SC2086
+      kill -KILL "$pid" $children 2>/dev/null || true
+    fi
+    sleep 0.1
+  done
+}
