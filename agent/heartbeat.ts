@@ -13,12 +13,9 @@ export interface HeartbeatOptions {
   readonly hostName: string;
   /** Changes with every boot, so that two machines of one name are seen. */
   readonly bootID: string;
-  readonly intervalMs?: number;
-  readonly leaseSeconds?: number;
+  readonly intervalMs: number;
+  readonly leaseSeconds: number;
 }
-
-const INTERVAL_MS = 2000;
-const LEASE_SECONDS = 6;
 
 /** Renews the host's Lease for as long as it may; every failure is tried again at the next beat. */
 export class Heartbeat {
@@ -35,7 +32,7 @@ export class Heartbeat {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, log, intervalMs = INTERVAL_MS } = this.#options;
+    const { clock, log, intervalMs } = this.#options;
     while (!signal.aborted) {
       const startedMs = clock.monotonicMs();
       try {
@@ -50,7 +47,7 @@ export class Heartbeat {
   }
 
   async #renew(signal: AbortSignal): Promise<void> {
-    const { client, clock, hostName, bootID, leaseSeconds = LEASE_SECONDS } = this.#options;
+    const { client, clock, hostName, bootID, leaseSeconds } = this.#options;
     const key = { namespace: SYSTEM_NAMESPACE, name: HOST_LEASE_PREFIX + hostName };
     const now = formatMicroTime(clock.now());
     const spec = { holderIdentity: `${hostName}_${bootID}`, leaseDurationSeconds: leaseSeconds, renewTime: now };

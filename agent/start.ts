@@ -26,6 +26,7 @@ import { installHelper, watchDrbd } from "./drbd-watch.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { HostReporter } from "./host-status.ts";
 import { keepIdentity } from "./identity.ts";
+import { addLvmControllers } from "./lvm.ts";
 import { loadLagMemory } from "./lag-memory.ts";
 import { loadPairMemory } from "./pair-memory.ts";
 import { secretReader } from "./secrets.ts";
@@ -45,6 +46,8 @@ export interface AgentOptions {
   /** The program that the DRBD module calls. */
   readonly helperPath: string;
   readonly version: string;
+  /** How long the host's Lease holds; renewed three times in it. */
+  readonly leaseSeconds: number;
 }
 
 /** Runs the agent of one host until `signal` fires, then until its running passes have ended. */
@@ -108,8 +111,12 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       if (resource === undefined || resourceName(replica) === resource) wake(replica);
   };
 
+  addLvmControllers(manager, { hostName, exec, client, events, fieldManager });
+
   await installHelper(options.helperPath, exec, signal);
-  const heartbeat = new Heartbeat({ client, clock, log, hostName, bootID: `${bootID}_${randomUUID()}` });
+  const { leaseSeconds } = options;
+  const beat = { leaseSeconds, intervalMs: (leaseSeconds * 1000) / 3, bootID: `${bootID}_${randomUUID()}` };
+  const heartbeat = new Heartbeat({ client, clock, log, hostName, ...beat });
   const reporter = new HostReporter({ ...options, client, agentVersion: options.version });
   const answer = drbdAnswers({ hostName, arbiter, replicas, mirrors, log, wake });
   log.info({ hostName, bootID }, "agent runs");

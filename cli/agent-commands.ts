@@ -18,6 +18,7 @@ interface AgentFlags {
   readonly hostName: string;
   readonly address: string;
   readonly drbdHelper: string;
+  readonly leaseSeconds: number;
   readonly logLevel: string;
 }
 
@@ -41,6 +42,7 @@ export function addAgentCommands(program: Command): void {
     .option("--state-dir <path>", "identity and memory of the agent", STATE_DIR)
     .option("--host-name <name>", "name of this host's Host object", defaultHostName())
     .option("--drbd-helper <path>", "program that the DRBD module calls", "/usr/lib/ferrite/drbd-helper")
+    .option("--lease-seconds <n>", "silence after which this host counts as lost", parseSeconds, 6)
     .option("--log-level <level>", "trace, debug, info, warn, error", "info")
     .action((flags: AgentFlags) => agent(flags));
   program
@@ -57,6 +59,12 @@ export function addAgentCommands(program: Command): void {
 function parseUrl(text: string): string {
   if (!/^https:\/\/[^/]+$/.test(text)) throw new InvalidArgumentError("must be https://host:port");
   return text;
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text);
+  if (!Number.isInteger(seconds) || seconds < 3) throw new InvalidArgumentError("must be whole seconds, at least 3");
+  return seconds;
 }
 
 function untilSignalled(): AbortSignal {

@@ -116,3 +116,32 @@ export async function applyPlan<T extends Reconciled>(
 }
 
 export type BlockedPlan = Extract<Plan, { kind: "blocked" }>;
+
+/** Steps that follow on each other are taken in one pass, each after a new look at the world. */
+const MAX_ROUNDS = 10;
+
+/** What `converge` came to: the last look at the world, and whether it is as wanted. */
+export type Converged<Observed> =
+  | { readonly kind: "settled"; readonly observed: Observed }
+  | { readonly kind: "blocked"; readonly observed: Observed; readonly blocked: BlockedPlan }
+  | { readonly kind: "unsettled"; readonly observed: Observed };
+
+/** Observes, plans and applies until nothing is left to do, something blocks, or the rounds are used up. */
+export async function converge<T extends Reconciled, Observed>(
+  parts: Parameters<typeof applyPlan<T>>[1],
+  observe: () => Promise<Observed>,
+  plan: (observed: Observed) => Plan,
+): Promise<Converged<Observed>> {
+  for (let round = 1; ; round++) {
+    const observed = await observe();
+    const outcome = await applyPlan(plan(observed), parts);
+    if (outcome === "nothing to do") return { kind: "settled", observed };
+    if (outcome !== "changed") return { kind: "blocked", observed, blocked: outcome };
+    if (round === MAX_ROUNDS) return { kind: "unsettled", observed };
+  }
+}
+
+/** The world changes faster than a pass follows: not an error, looked at again at once. */
+export function unsettled<T extends Reconciled>(fields?: Report<T>["fields"]): Report<T> {
+  return { ...waiting<T>("Progressing", "is being brought to what is asked", fields), next: requeueAfter(0, "go on") };
+}

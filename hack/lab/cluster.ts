@@ -14,10 +14,10 @@ const run = promisify(execFile);
 
 /** Below /persist: what a machine's agent needs survives a power cut, as it would on a real disk. */
 const INSTALLED = "/persist/ferrite";
-const BOOT_SCRIPT = (address: string) => `#!/bin/sh
+const BOOT_SCRIPT = (address: string, leaseSeconds: number) => `#!/bin/sh
 mkdir -p /usr/lib/ferrite
 cp ${INSTALLED}/drbd-helper /usr/lib/ferrite/drbd-helper
-exec setsid node ${INSTALLED}/ferrite-agent.mjs agent --address ${address} >>/persist/agent.log 2>&1
+exec setsid node ${INSTALLED}/ferrite-agent.mjs agent --address ${address} --lease-seconds ${leaseSeconds} >>/persist/agent.log 2>&1
 `;
 
 /** A lab with Ferrite on it: control plane on this machine, an agent on each guest. */
@@ -48,6 +48,11 @@ export class Cluster {
 
   get kubeconfig(): string {
     return join(this.folder, "server/pki/admin.kubeconfig");
+  }
+
+  /** Emulated machines are slow, and slower on a busy host: they are given more time before they count as lost. */
+  get #leaseSeconds(): number {
+    return Math.ceil(6 * Math.max(1, this.lab.timeFactor));
   }
 
   async startServer(): Promise<void> {
@@ -116,7 +121,7 @@ export class Cluster {
       `node ${INSTALLED}/ferrite-agent.mjs join --server https://api:${this.#port} --token ${token.id}.${token.secret} --ca-file ${INSTALLED}/ca.pem`,
       { timeoutMs: 120_000 },
     );
-    await guest.putFile("/persist/boot", BOOT_SCRIPT(guest.address), 0o755);
+    await guest.putFile("/persist/boot", BOOT_SCRIPT(guest.address, this.#leaseSeconds), 0o755);
     await this.startAgent(host);
   }
 

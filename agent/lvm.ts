@@ -1,0 +1,74 @@
+import type { RestClient } from "../client/rest.ts";
+import type { Manager } from "../controllers/manager.ts";
+import { objectAccess } from "../controllers/object-access.ts";
+import { objectReader } from "../controllers/object-maker.ts";
+import { objects, requestFor } from "../controllers/source.ts";
+import { MIRRORS } from "../crds/generated/mirror.ts";
+import { SNAPSHOTS } from "../crds/generated/snapshot.ts";
+import { VOLUME_GROUPS } from "../crds/generated/volume-group.ts";
+import { VOLUMES } from "../crds/generated/volume.ts";
+import type { Executor } from "../executors/command/types.ts";
+import type { EventRecorder } from "../machinery/event-recorder.ts";
+import type { ResourceType } from "../machinery/resource-type.ts";
+import type { Reconciled } from "../reconcilers/object-access.ts";
+import { snapshotReconciler } from "../reconcilers/snapshot/reconcile.ts";
+import { volumeGroupReconciler } from "../reconcilers/volume-group/reconcile.ts";
+import { volumeReconciler } from "../reconcilers/volume/reconcile.ts";
+
+export interface LvmOptions {
+  readonly hostName: string;
+  readonly exec: Executor;
+  readonly client: RestClient;
+  readonly events: EventRecorder;
+  readonly fieldManager: string;
+}
+
+/** Volume groups, volumes and snapshots of this host. One pass at a time each: LVM locks the group anyway. */
+export function addLvmControllers(manager: Manager, options: LvmOptions): void {
+  const { hostName, exec } = options;
+  const access = <T extends Reconciled>(type: ResourceType<T>) =>
+    objectAccess({ ...options, type, cache: manager.cache(type) });
+  const volumeGroups = access(VOLUME_GROUPS);
+  const volumes = access(VOLUMES);
+  const snapshots = access(SNAPSHOTS);
+  const mirrors = objectReader(manager.cache(MIRRORS));
+  const base = { hostName, exec, volumeGroups, mirrors };
+  manager.add({
+    name: "volume-group",
+    sources: [
+      objects(VOLUME_GROUPS),
+      // What LVM has left changes with every volume.
+      objects(VOLUMES, ({ spec }) => [{ namespace: "", name: spec.volumeGroupRef.name }]),
+      objects(MIRRORS, () => volumeGroups.list().map(requestFor)),
+    ],
+    reconcile: volumeGroupReconciler(base),
+  });
+  manager.add({
+    name: "volume",
+    sources: [
+      objects(VOLUMES),
+      objects(VOLUME_GROUPS, ({ metadata }) =>
+        volumes
+          .list()
+          .filter(({ spec }) => spec.volumeGroupRef.name === metadata.name)
+          .map(requestFor),
+      ),
+    ],
+    reconcile: volumeReconciler({ ...base, volumes, snapshots }),
+  });
+  manager.add({
+    name: "snapshot",
+    sources: [
+      objects(SNAPSHOTS),
+      objects(VOLUMES, ({ metadata }) =>
+        snapshots
+          .list()
+          .filter(
+            (each) => each.metadata.namespace === metadata.namespace && each.spec.volumeRef.name === metadata.name,
+          )
+          .map(requestFor),
+      ),
+    ],
+    reconcile: snapshotReconciler({ ...base, snapshots, volumes }),
+  });
+}

@@ -1,0 +1,116 @@
+import { CLEANUP_FINALIZER } from "../../crds/constants.ts";
+import type { VolumeGroup } from "../../crds/generated/volume-group.ts";
+import { THIN_POOL_NAME } from "../../crds/on-disk-name.ts";
+import type { Executor } from "../../executors/command/types.ts";
+import {
+  type DesiredVolumeGroup,
+  observeVolumeGroup,
+  planVolumeGroup,
+  planVolumeGroupRemoval,
+} from "../../executors/lvm/volume-group.ts";
+import { parseBytes } from "../../machinery/quantity.ts";
+import { done, type Reconcile, type ReconcileContext, requeueAfter, type Result } from "../../machinery/result.ts";
+import { groupDevices, lvmGroupName, lvmScope, type ScopeSources, servingHost } from "../lvm-scope.ts";
+import type { ObjectAccess } from "../object-access.ts";
+import { converge, ready, type Report, runPass, unsettled, waiting } from "../pass.ts";
+import { groupConditions, groupFields } from "./status.ts";
+
+export interface VolumeGroupDeps extends ScopeSources {
+  readonly exec: Executor;
+  readonly volumeGroups: ObjectAccess<VolumeGroup>;
+}
+
+/** Pools fill up and disks vanish without telling us. */
+const OBSERVE_AGAIN_MS = 30_000;
+
+/** Makes the volume groups of this host what their objects ask, and reports how they are. */
+export function volumeGroupReconciler(deps: VolumeGroupDeps): Reconcile {
+  return async (context, request) => {
+    const group = deps.volumeGroups.get(request);
+    if (group === undefined || servingHost(group, deps.mirrors) !== deps.hostName) return done;
+    if (group.metadata.deletionTimestamp !== undefined) return finalizeGroup(deps, context, group);
+    if (!group.metadata.finalizers?.includes(CLEANUP_FINALIZER)) {
+      await deps.volumeGroups.addFinalizer(group, CLEANUP_FINALIZER);
+      return done;
+    }
+    return runPass(context, deps.volumeGroups, group, () => onePass(deps, context, group));
+  };
+}
+
+const observe = (deps: VolumeGroupDeps, context: ReconcileContext, group: VolumeGroup) =>
+  observeVolumeGroup(
+    { name: lvmGroupName(group), devices: groupDevices(group, deps.mirrors), scope: lvmScope(deps) },
+    deps.exec,
+    context.signal,
+  );
+
+async function onePass(
+  deps: VolumeGroupDeps,
+  context: ReconcileContext,
+  group: VolumeGroup,
+): Promise<Report<VolumeGroup>> {
+  const wanted = desiredGroup(deps, group);
+  if (wanted.devices.length < group.spec.physicalVolumes.length)
+    return waiting("MirrorNotReady", "spec.physicalVolumes: the mirror has no device on this host yet");
+  const parts = { access: deps.volumeGroups, object: group, exec: deps.exec, context };
+  const result = await converge(
+    parts,
+    () => observe(deps, context, group),
+    (seen) => planVolumeGroup(wanted, seen),
+  );
+  const fields = groupFields(deps.hostName, group, result.observed);
+  if (result.kind === "unsettled") return unsettled(fields);
+  const conditions = groupConditions(
+    deps.hostName,
+    group,
+    result.observed,
+    result.kind === "blocked" ? result.blocked : undefined,
+  );
+  return { fields, conditions, next: requeueAfter(OBSERVE_AGAIN_MS, "look at LVM again") };
+}
+
+function desiredGroup(deps: VolumeGroupDeps, group: VolumeGroup): DesiredVolumeGroup {
+  const { spec, metadata, status } = group;
+  const pool = spec.thinPool;
+  return {
+    name: lvmGroupName(group),
+    uid: metadata.uid ?? "",
+    devices: groupDevices(group, deps.mirrors),
+    adopt: spec.adopt !== undefined,
+    overwrite: spec.overwrite,
+    knownUuid: status?.uuid,
+    thinPool:
+      pool === undefined
+        ? undefined
+        : {
+            name: THIN_POOL_NAME,
+            sizeBytes: parseBytes(String(pool.size)),
+            chunkBytes: pool.chunkSize === undefined ? undefined : parseBytes(String(pool.chunkSize)),
+          },
+  };
+}
+
+/** A volume group is kept unless its object says Delete; then only an empty one goes. */
+async function finalizeGroup(deps: VolumeGroupDeps, context: ReconcileContext, group: VolumeGroup): Promise<Result> {
+  if (!group.metadata.finalizers?.includes(CLEANUP_FINALIZER)) return done;
+  if (group.spec.deletionPolicy !== "Delete") {
+    await deps.volumeGroups.removeFinalizer(group, CLEANUP_FINALIZER);
+    return done;
+  }
+  const target = { name: lvmGroupName(group), uid: group.metadata.uid ?? "", poolName: THIN_POOL_NAME };
+  let gone = false;
+  const result = await runPass(context, deps.volumeGroups, group, async (): Promise<Report<VolumeGroup>> => {
+    const parts = { access: deps.volumeGroups, object: group, exec: deps.exec, context };
+    const plan = (seen: Awaited<ReturnType<typeof observe>>) => planVolumeGroupRemoval(target, seen);
+    const removal = await converge(parts, () => observe(deps, context, group), plan);
+    gone = removal.kind === "settled";
+    if (removal.kind === "blocked") return waiting(removal.blocked.reason, removal.blocked.message);
+    return {
+      conditions: [ready("False", "Deleting", `${deps.hostName} removes the volume group`)],
+      next: requeueAfter(0, "see whether it is gone"),
+    };
+  });
+  if (!gone) return result;
+  await deps.volumeGroups.removeFinalizer(group, CLEANUP_FINALIZER);
+  return done;
+}
