@@ -1,6 +1,7 @@
 import { stringify } from "yaml";
 import { KINDS } from "./all.ts";
 import { customResourceDefinition } from "./manifest.ts";
+import { referencePages } from "./reference.ts";
 import { kebab, typeScriptSources } from "./typescript.ts";
 
 const HEADER = "# Made by hack/generate from crds/definitions/. Do not edit.\n";
@@ -12,6 +13,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     const yaml = stringify(customResourceDefinition(kind), { lineWidth: 120, aliasDuplicateObjects: false });
     files.set(`crds/${kebab(kind.kind)}.yaml`, HEADER + yaml);
   }
+  for (const [name, page] of referencePages(KINDS)) files.set(`docs/reference/${name}`, page);
   for (const [name, source] of typeScriptSources(KINDS)) files.set(`crds/generated/${name}`, source);
   return files;
 }
