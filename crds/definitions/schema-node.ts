@@ -117,9 +117,6 @@ export function list(description: string, items: SchemaNode, options: ListOption
   };
 }
 
-/** Same node, other words. */
-export const described = (node: SchemaNode, description: string): SchemaNode => ({ ...node, description });
-
 /** On an object: `field` cannot be set, changed or removed after creation. */
 export function immutable(field: string, why: string): Rule {
   return {
