@@ -85,7 +85,9 @@ function typeName(node: SchemaNode): string {
 }
 
 const fallback = (node: SchemaNode): string =>
-  node.default === undefined || typeof node.default === "object" ? "" : `, default \`${String(node.default)}\``;
+  node.default === undefined || typeof node.default === "object"
+    ? ""
+    : `, default \`${JSON.stringify(node.default).replaceAll(`"`, "")}\``;
 
 function rulesOf(node: SchemaNode, path: string): string[] {
   const own = (node["x-kubernetes-validations"] ?? []).map(({ message }) => `- \`${path}\`: ${message}`);
