@@ -227,6 +227,9 @@ function planFileSystemGrowth(desired: DesiredVolume, observed: ObservedVolume, 
   );
 }
 
+/** Whether the file system is still smaller than its volume, because somebody else has it open. */
+export const fileSystemGrowthPending = (volume: LogicalVolume): boolean => volume.tags.includes(TAGS.growFileSystem);
+
 export const logicalVolumeDriver = (
   target: Parameters<typeof observeVolume>[0],
 ): Driver<DesiredVolume, ObservedVolume> => ({
