@@ -1,3 +1,4 @@
+import { onTestFinished } from "vitest";
 import type { HttpRequest, HttpResponse } from "../../../apiserver/http/exchange.ts";
 import { type ApiServer, type ServerOptions, startServer } from "../../../apiserver/server.ts";
 import { MemoryStorage } from "../../../apiserver/storage/memory.ts";
