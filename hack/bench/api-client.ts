@@ -31,6 +31,8 @@ export class ApiClient {
       key: pem(user["client-key-data"]),
       settings: { initialWindowSize: 4 * 2 ** 20 },
     });
+    // Each request under way hears of it too.
+    this.#session.on("error", () => {});
     this.#session.on("connect", () => this.#session.setLocalWindowSize(64 * 2 ** 20));
     this.#headers = user.token === undefined ? {} : { authorization: `Bearer ${user.token}` };
   }
@@ -49,13 +51,17 @@ export class ApiClient {
       // A DELETE would otherwise go out without its body.
       const stream = this.#session.request(headers, { endStream: body === undefined });
       let status = 0;
+      let length: number | undefined;
       const chunks: Buffer[] = [];
       stream.on("response", (headers) => {
         status = Number(headers[":status"]);
+        length = method === "HEAD" ? undefined : Number(headers["content-length"] ?? 0);
       });
+      stream.on("close", () => reject(new Error("no answer")));
       stream.on("data", (chunk: Buffer) => chunks.push(chunk));
       stream.on("end", () => {
         const whole = Buffer.concat(chunks);
+        if (status === 0 || (length !== undefined && whole.length < length)) reject(new Error("half an answer"));
         resolve({ status, bytes: whole.length, text: whole.toString() });
       });
       stream.on("error", reject);

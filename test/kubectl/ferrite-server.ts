@@ -78,7 +78,11 @@ export class FerriteServer {
 
   async #end(signal: NodeJS.Signals): Promise<number | null> {
     const child = this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
+    this.#child = undefined;
+    if (child === undefined) return null;
+    if (child.exitCode !== null || child.signalCode !== null) {
+      throw new Error(`the server has ended by itself, with ${child.exitCode ?? child.signalCode}:\n${this.log}`);
+    }
     child.kill(signal);
     await once(child, "exit");
     return child.exitCode;
