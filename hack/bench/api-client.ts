@@ -62,7 +62,7 @@ export class ApiClient {
       stream.on("end", () => {
         const whole = Buffer.concat(chunks);
         if (status === 0 || (length !== undefined && whole.length < length)) reject(new Error("half an answer"));
-        resolve({ status, bytes: whole.length, text: whole.toString() });
+        else resolve({ status, bytes: whole.length, text: whole.toString() });
       });
       stream.on("error", reject);
       if (body !== undefined) stream.end(body);

@@ -33,6 +33,7 @@ export async function startHarness(
   options: Omit<ServerOptions, "storage"> = {},
 ): Promise<Harness> {
   const server = await startServer({ storage, ...options });
+  onTestFinished(() => server.stop());
   const request = (
     method: string,
     target: string,
