@@ -124,8 +124,6 @@ export const widget = (name: string, spec: object = { size: 1 }, metadata: objec
   spec,
 });
 
-export const namespace = (name: string): KubeObject => ({ apiVersion: "v1", kind: "Namespace", metadata: { name } });
-
 export const WIDGETS = "/apis/example.com/v1/namespaces/default/widgets";
 
 /** A harness with Widgets. */
