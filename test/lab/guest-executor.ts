@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import type { Guest } from "../../hack/lab/guest.ts";
 import { CommandError } from "../../executors/command/errors.ts";
 import type { Executor } from "../../executors/command/types.ts";
@@ -12,7 +13,10 @@ export function guestExecutor(guest: Guest): Executor {
       if (output.exitCode !== 0) throw new CommandError(command, output);
       return output;
     },
-    write: (file) => guest.putFile(file.path, file.content, file.mode ?? 0o644),
+    async write(file) {
+      await guest.exec(["mkdir", "-p", dirname(file.path)]);
+      await guest.putFile(file.path, file.content, file.mode ?? 0o644);
+    },
     async read(path) {
       const { exitCode, stdout } = await guest.exec(["cat", path]);
       return exitCode === 0 ? stdout : undefined;
