@@ -1,0 +1,166 @@
+/**
+ * What `kubectl apply` of a mirrored volume costs against the same steps typed by hand, in one run on the lab's machines:
+ *   hack/bench/storage [--rounds N] [--at-once N]
+ * Prints JSON: medians in seconds, the ratio, and what the idle agents take.
+ */
+import { resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { Cluster } from "../lab/cluster.ts";
+import { Lab } from "../lab/lab.ts";
+
+const { values } = parseArgs({
+  options: { rounds: { type: "string", default: "3" }, "at-once": { type: "string", default: "20" } },
+});
+const ROUNDS = Number(values.rounds);
+const AT_ONCE = Number(values["at-once"]);
+const HOSTS = ["alpha", "beta"] as const;
+const SIZE_MIB = 16;
+
+const lab = await Lab.start({ name: "bench-storage", diesWithUs: true, log: (line) => console.error(line) });
+const cluster = await Cluster.start(lab, resolve(".ferrite/lab-cluster/bench-storage"), [...HOSTS]);
+try {
+  console.log(JSON.stringify(await measure(), null, 2));
+} finally {
+  await cluster.stop();
+  await lab.stop();
+  cluster.remove();
+}
+process.exit(0);
+
+async function measure() {
+  for (const host of HOSTS)
+    await apply(
+      "VolumeGroup",
+      `vg-${host}`,
+      { hostName: host, physicalVolumes: [{ device: `/dev/disk/by-id/virtio-${host}-disk1` }] },
+      false,
+    );
+  for (const host of HOSTS)
+    await until(() => cluster.kubectl("wait", `volumegroup/vg-${host}`, "--for=condition=Ready", "--timeout=120s"));
+  const byHand: number[] = [];
+  const byApply: number[] = [];
+  // Turn about, so that a slow spell of the machine falls on both.
+  for (let round = 0; round < ROUNDS; round++) {
+    byHand.push(await seconds(() => typeByHand(round)));
+    byApply.push(await seconds(() => applyMirror(`bench${round}`)));
+    await cluster.kubectl("delete", "mirror", `bench${round}`, "--timeout=120s");
+  }
+  const idle = await idleAgents();
+  const names = Array.from({ length: AT_ONCE }, (_, index) => `many${index}`);
+  const together = await seconds(async () => {
+    await Promise.all(names.map(createMirror));
+    await cluster.kubectl("wait", ...names.map((name) => `mirror/${name}`), "--for=condition=Ready", "--timeout=900s");
+  });
+  const minors = (
+    await cluster.kubectl(
+      "get",
+      "mirrorreplicas",
+      "-o",
+      'jsonpath={range .items[*]}{.spec.hostName}:{.spec.minor}:{.spec.port}{"\\n"}{end}',
+    )
+  )
+    .trim()
+    .split("\n");
+  return {
+    timeFactor: lab.timeFactor,
+    handSeconds: median(byHand),
+    applySeconds: median(byApply),
+    ratio: Number((median(byApply) / median(byHand)).toFixed(2)),
+    atOnce: { mirrors: AT_ONCE, seconds: together, collisions: minors.length - new Set(minors).size },
+    idle,
+  };
+}
+
+/** What an administrator types, on both machines at once: from nothing to a usable device. */
+async function typeByHand(round: number): Promise<void> {
+  const name = `hand${round}`;
+  const minor = 500 + round;
+  const on = (host: string, address: string) =>
+    `on ${host} { device /dev/drbd${minor} minor ${minor}; disk /dev/vg-${host}/${name}; address ipv4 ${address}:${7500 + round}; meta-disk internal; }`;
+  const file = `resource ${name} { net { protocol C; } ${HOSTS.map((host) => on(host, lab.guest(host).address)).join(" ")} }`;
+  await Promise.all(
+    HOSTS.map((host) =>
+      lab
+        .guest(host)
+        .sh(
+          `set -e; lvcreate -qq -y -W y -n ${name} -L ${SIZE_MIB + 4}m vg-${host} --devices /dev/vdc; echo '${file}' >/etc/drbd.d/${name}.res; drbdadm -- --force create-md ${name} >/dev/null 2>&1; drbdadm up ${name}`,
+          { timeoutMs: 120_000 },
+        ),
+    ),
+  );
+  await lab
+    .guest("alpha")
+    .sh(
+      `until drbdadm cstate ${name} | grep -q Connected; do sleep 0.1; done; drbdadm -- --force primary ${name}; test -b /dev/drbd${minor}`,
+      { timeoutMs: 120_000 },
+    );
+}
+
+async function createMirror(name: string): Promise<void> {
+  const replicas = HOSTS.map((host) => ({ hostName: host, volumeGroupRef: { name: `vg-${host}` } }));
+  await apply("Mirror", name, { size: `${SIZE_MIB}Mi`, replicas }, true);
+}
+
+async function applyMirror(name: string): Promise<void> {
+  await createMirror(name);
+  await cluster.kubectl("wait", `mirror/${name}`, "--for=condition=Ready", "--timeout=300s");
+}
+
+const apply = (kind: string, name: string, spec: unknown, namespaced: boolean): Promise<void> =>
+  cluster.apply({
+    apiVersion: "ferrite.dev/v1alpha1",
+    kind,
+    metadata: { name, ...(namespaced ? { namespace: "default" } : {}) },
+    spec,
+  });
+
+/** CPU of the agents over a minute in which nothing changes, and their memory. */
+async function idleAgents() {
+  await sleep(30_000);
+  const read = () =>
+    Promise.all(
+      HOSTS.map((host) =>
+        lab
+          .guest(host)
+          .sh(
+            "p=$(pgrep -f ferrite-agent.mjs | head -n1); cut -d' ' -f14,15 /proc/$p/stat; awk '/VmRSS/{print $2}' /proc/$p/status",
+          ),
+      ),
+    );
+  const before = await read();
+  const started = performance.now();
+  await sleep(60_000);
+  const after = await read();
+  const elapsed = (performance.now() - started) / 1000;
+  return HOSTS.map((host, index) => {
+    const ticks = (text: string | undefined) =>
+      (text ?? "")
+        .split("\n")[0]
+        ?.split(" ")
+        .reduce((sum, part) => sum + Number(part), 0) ?? 0;
+    const cpuPercent = Number(((ticks(after[index]) - ticks(before[index])) / elapsed).toFixed(2));
+    return { host, cpuPercent, rssMiB: Math.round(Number((after[index] ?? "").split("\n")[1]) / 1024) };
+  });
+}
+
+async function until(attempt: () => Promise<unknown>): Promise<void> {
+  for (let failures = 0; ; failures++) {
+    try {
+      await attempt();
+      return;
+    } catch (error) {
+      if (failures === 20) throw error;
+      await sleep(1000);
+    }
+  }
+}
+
+async function seconds(work: () => Promise<void>): Promise<number> {
+  const started = performance.now();
+  await work();
+  return Number(((performance.now() - started) / 1000).toFixed(1));
+}
+
+const median = (numbers: readonly number[]): number =>
+  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
