@@ -131,7 +131,7 @@ export class Cluster {
 
   /** kill -9, as a crash would. */
   async killAgent(host: GuestName): Promise<void> {
-    await this.lab.guest(host).sh("pkill -9 -f ferrite-agent.mjs || true");
+    await this.lab.guest(host).sh("pkill -9 -f [f]errite-agent.mjs || true");
   }
 
   async agentLog(host: GuestName): Promise<string> {
