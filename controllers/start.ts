@@ -9,7 +9,7 @@ import { ApiEventRecorder } from "./events.ts";
 import { addHostController } from "./host.ts";
 import { fencedTransport, LeaderElector, type LeaderElectionOptions, type Term } from "./leader-election.ts";
 import { addMirrorController } from "./mirror.ts";
-import { addVolumeBindingController } from "./volume-binding.ts";
+import { addHostBindingControllers, addVolumeBindingController } from "./volume-binding.ts";
 import { Manager, type ReflectorHealth } from "./manager.ts";
 
 export interface ControllersOptions {
@@ -83,6 +83,7 @@ function makeManager(options: ControllersOptions, term: Term, continuity: ApiCon
   const events = new ApiEventRecorder({ client, clock, random, log, component: "ferrite-controllers", instance });
   addHostController(manager.scope(), { client, clock, events, continuity });
   addVolumeBindingController(manager.scope(), { client, events });
+  addHostBindingControllers(manager.scope(), { client, events });
   addMirrorController(manager.scope(), { client, events });
   return manager;
 }

@@ -82,7 +82,11 @@ function statusOf<T extends Reconciled>(object: T, report: Report<T>, now: Date)
     mine,
   );
   // Only the owner of Ready says which generation was acted on.
-  return { ...report.fields, conditions, ...(own.has("Ready") ? { observedGeneration } : {}) };
+  return {
+    ...report.fields,
+    ...(own.size === 0 ? {} : { conditions }),
+    ...(own.has("Ready") ? { observedGeneration } : {}),
+  };
 }
 
 /**

@@ -29,7 +29,7 @@ export function snapshotReconciler(deps: SnapshotDeps): Reconcile {
     const snapshot = deps.snapshots.get(request);
     if (snapshot === undefined) return done;
     const volume = deps.volumes.get({ namespace: request.namespace, name: snapshot.spec.volumeRef.name });
-    if ((snapshot.status?.hostName ?? volume?.status?.hostName) !== deps.hostName) return done;
+    if (snapshot.status?.hostName !== deps.hostName) return done;
     if (snapshot.metadata.deletionTimestamp !== undefined) return finalizeSnapshot(deps, context, snapshot, volume);
     if (!snapshot.metadata.finalizers?.includes(CLEANUP_FINALIZER)) {
       await deps.snapshots.addFinalizer(snapshot, CLEANUP_FINALIZER);

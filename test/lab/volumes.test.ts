@@ -29,15 +29,13 @@ describe("a volume group", () => {
   });
 
   it("takes in a further disk, and gives it back when it is taken off the list", async () => {
+    const states = () => f.get("volumegroup/vg1", "{.status.physicalVolumes[*].state}");
+    const patience = { timeout: f.seconds(90) * 1000, interval: 1000 };
     await f.patch("volumegroup/vg1", { spec: { physicalVolumes: [{ device: DISK(1) }, { device: DISK(2) }] } });
-    await f.waitFor("volumegroup/vg1", "jsonpath={.status.physicalVolumes[1].state}=Present");
+    await expect.poll(states, patience).toBe("Present Present");
     await f.patch("volumegroup/vg1", { spec: { physicalVolumes: [{ device: DISK(1) }] } });
-    await expect
-      .poll(() => f.get("volumegroup/vg1", "{.status.physicalVolumes[*].state}"), {
-        timeout: f.seconds(90) * 1000,
-        interval: 1000,
-      })
-      .toBe("Present");
+    await expect.poll(states, patience).toBe("Present");
+    expect((await f.lab.guest("alpha").exec(["blkid", "-p", DISK(2)])).exitCode).toBe(2);
   });
 
   it("never overwrites a disk that holds something, and says how to", async () => {
