@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from "../machinery/clock.ts";
 import { type Logger, silentLogger } from "../machinery/log.ts";
+import type { KubeObject } from "../machinery/object.ts";
 import { type Random, systemRandom } from "../machinery/random.ts";
 import type { AuditLog } from "./access/audit.ts";
 import { EscalationCheck } from "./access/escalation.ts";
@@ -20,6 +21,7 @@ import type { Presented } from "./objects/present.ts";
 import { startLifecycle } from "./lifecycle/start.ts";
 import { VerbsCluster } from "./lifecycle/verbs-cluster.ts";
 import { OpenApi } from "./openapi/openapi.ts";
+import { installDefinitions } from "./own-definitions.ts";
 import { followPolicy } from "./policy.ts";
 import { CrdCleanup } from "./registry/crd-cleanup.ts";
 import { CrdFollower } from "./registry/crd-follower.ts";
@@ -47,6 +49,8 @@ export interface ServerOptions {
     /** PEM. */
     readonly tls: { readonly key: string; readonly certificate: string; readonly clientCa: string };
   };
+  /** CustomResourceDefinitions that are there, as they stand here, before the first request is answered. */
+  readonly definitions?: readonly KubeObject[];
   readonly audit?: AuditLog;
   readonly clock?: Clock;
   readonly random?: Random;
@@ -92,7 +96,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   follower.onChange = (crd) => cleanup.consider(crd);
   follower.onGone = (prefix) => void caches.drop(prefix);
   const following = await follower.start(stopping.signal);
-  await bootstrap(context);
+  await Promise.all([bootstrap(context), installDefinitions(context, options.definitions ?? [])]);
   const cluster = new VerbsCluster(context);
   const lifecycle = await startLifecycle({ ...basics, cluster, authority: options.authority });
   let listener: Listener | undefined;

@@ -1,20 +1,27 @@
-#!/usr/bin/env -S node --max-semi-space-size=8
+#!/usr/bin/env node
 import { Command } from "commander";
 import packageJson from "../package.json" with { type: "json" };
-import { addAgentCommands } from "./agent-commands.ts";
-import { addControllersCommand } from "./controllers.ts";
-import { addServerCommand } from "./server.ts";
+
+interface CommandModule {
+  readonly commands: readonly string[];
+  readonly load: () => Promise<(program: Command) => void>;
+}
+
+/** Where each command is: they share little, and what one needs would be dead weight in the processes of the others. */
+const MODULES: readonly CommandModule[] = [
+  { commands: ["server"], load: async () => (await import("./server.ts")).addServerCommand },
+  { commands: ["controllers"], load: async () => (await import("./controllers.ts")).addControllersCommand },
+  { commands: ["agent", "join"], load: async () => (await import("./agent-commands.ts")).addAgentCommands },
+];
 
 const program = new Command("ferrite").description(packageJson.description);
-
 program
   .command("version")
   .description("print the version")
   .action(() => {
     process.stdout.write(`ferrite ${packageJson.version}\n`);
   });
-addServerCommand(program);
-addControllersCommand(program);
-addAgentCommands(program);
+const asked = MODULES.filter(({ commands }) => commands.includes(process.argv[2] ?? ""));
+for (const { load } of asked.length > 0 ? asked : MODULES) (await load())(program);
 
 await program.parseAsync();

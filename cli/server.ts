@@ -5,6 +5,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { AuditLog } from "../apiserver/access/audit.ts";
 import { ensurePki, type Pki, type PkiOptions } from "../apiserver/access/pki/ensure-pki.ts";
 import { keepPkiRenewed } from "../apiserver/access/pki/renewal.ts";
+import { ownDefinitions } from "../apiserver/own-definitions.ts";
 import { startServer } from "../apiserver/server.ts";
 import { LocalEtcd } from "../apiserver/storage/etcd/server.ts";
 import { EtcdStorage, type EtcdStorageOptions } from "../apiserver/storage/etcd/storage.ts";
@@ -132,6 +133,7 @@ async function serve(
   const certificateAuthority = pki.authority.certificatePem;
   const server = await startServer({
     ...parts,
+    definitions: ownDefinitions(),
     authority: pki.authority,
     identity: { serviceAccountKeyPem: pki.serviceAccountKeyPem },
     listen: { host, port, tls: tlsOf(pki) },

@@ -58,7 +58,7 @@ export class Cluster {
   async startServer(): Promise<void> {
     const argv = [
       process.execPath,
-      join(ROOT, "cli/ferrite.ts"),
+      join(ROOT, "cli/ferrite.js"),
       "server",
       "--data-dir",
       join(this.folder, "server"),
