@@ -1,24 +1,16 @@
 import { execFile, spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { agentLog, joinMachine, startAgent, stopAgent } from "./agent.ts";
 import type { Lab } from "./lab.ts";
 import { isAlive, kill, type ProcessRecord, start } from "./process.ts";
 import type { GuestName } from "./state.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const run = promisify(execFile);
-
-/** Below /persist: what a machine's agent needs survives a power cut, as it would on a real disk. */
-const INSTALLED = "/persist/ferrite";
-const BOOT_SCRIPT = (address: string, leaseSeconds: number) => `#!/bin/sh
-mkdir -p /usr/lib/ferrite
-cp ${INSTALLED}/drbd-helper /usr/lib/ferrite/drbd-helper
-exec setsid node ${INSTALLED}/ferrite-agent.mjs agent --address ${address} --lease-seconds ${leaseSeconds} >>/persist/agent.log 2>&1
-`;
 
 /** A lab with Ferrite on it: control plane on this machine, an agent on each guest. */
 export class Cluster {
@@ -48,11 +40,6 @@ export class Cluster {
 
   get kubeconfig(): string {
     return join(this.folder, "server/pki/admin.kubeconfig");
-  }
-
-  /** Emulated machines are slow, and slower on a busy host: they are given more time before they count as lost. */
-  get #leaseSeconds(): number {
-    return Math.ceil(6 * Math.max(1, this.lab.timeFactor));
   }
 
   async startServer(): Promise<void> {
@@ -110,32 +97,25 @@ export class Cluster {
 
   /** Brings the agent to a machine and joins it by a one-use token, as an administrator would. */
   async join(host: GuestName): Promise<void> {
-    const guest = this.lab.guest(host);
-    const token = { id: randomBytes(3).toString("hex"), secret: randomBytes(8).toString("hex") };
-    await this.apply(tokenSecret(token, host));
-    await guest.sh(`mkdir -p ${INSTALLED}`);
-    await guest.putFile(`${INSTALLED}/ferrite-agent.mjs`, readFileSync(join(ROOT, "dist/ferrite-agent.mjs")));
-    await guest.putFile(`${INSTALLED}/drbd-helper`, readFileSync(join(ROOT, "manifests/install/drbd-helper")), 0o755);
-    await guest.putFile(`${INSTALLED}/ca.pem`, readFileSync(join(this.folder, "server/pki/ca.crt")));
-    await guest.sh(
-      `node ${INSTALLED}/ferrite-agent.mjs join --server https://api:${this.#port} --token ${token.id}.${token.secret} --ca-file ${INSTALLED}/ca.pem`,
-      { timeoutMs: 120_000 },
-    );
-    await guest.putFile("/persist/boot", BOOT_SCRIPT(guest.address, this.#leaseSeconds), 0o755);
-    await this.startAgent(host);
+    await joinMachine(this.lab.guest(host), {
+      server: `https://api:${this.#port}`,
+      authorityPem: readFileSync(join(this.folder, "server/pki/ca.crt"), "utf8"),
+      timeFactor: this.lab.timeFactor,
+      create: (secret) => this.apply(secret),
+    });
   }
 
   async startAgent(host: GuestName): Promise<void> {
-    await this.lab.guest(host).sh("setsid /persist/boot </dev/null >/dev/null 2>&1 &");
+    await startAgent(this.lab.guest(host));
   }
 
-  /** kill -9, as a crash would. */
+  /** kill -9, as a crash would; it stays dead until `startAgent` or the machine's next start. */
   async killAgent(host: GuestName): Promise<void> {
-    await this.lab.guest(host).sh("pkill -9 -f [f]errite-agent.mjs || true");
+    await stopAgent(this.lab.guest(host));
   }
 
   async agentLog(host: GuestName): Promise<string> {
-    return this.lab.guest(host).sh("cat /persist/agent.log");
+    return agentLog(this.lab.guest(host));
   }
 
   async #until(what: string, attempt: () => Promise<void>, timeoutMs = 60_000): Promise<void> {
@@ -154,22 +134,6 @@ export class Cluster {
   remove(): void {
     rmSync(this.folder, { recursive: true, force: true });
   }
-}
-
-function tokenSecret(token: { readonly id: string; readonly secret: string }, host: string): unknown {
-  return {
-    apiVersion: "v1",
-    kind: "Secret",
-    type: "bootstrap.kubernetes.io/token",
-    metadata: { name: `bootstrap-token-${token.id}`, namespace: "kube-system" },
-    stringData: {
-      "token-id": token.id,
-      "token-secret": token.secret,
-      "usage-bootstrap-authentication": "true",
-      "auth-extra-groups": "system:bootstrappers:ferrite:hosts",
-      "ferrite-host": host,
-    },
-  };
 }
 
 /** kubectl 1.32 where the machine has it by that name, else whatever it has, else the one from the cache. */

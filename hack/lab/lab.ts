@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { randomInt } from "node:crypto";
 import { join } from "node:path";
 import { DATA_DISK_BYTES, Guest } from "./guest.ts";
@@ -67,6 +67,19 @@ export class Lab {
       throw error;
     }
     return lab;
+  }
+
+  /**
+   * `ready`: its machines are on, or can be switched on. `unfinished`: its start was cut short, nothing in it is of worth.
+   * `orphaned`: the host was restarted; the disks are there, the memory that the machines start from is not.
+   */
+  static find(name: string): "absent" | "ready" | "unfinished" | "orphaned" {
+    const lab = new Lab(name);
+    const { runtime } = lab.#paths;
+    const network = lab.#stateIfAny()?.network;
+    if (!existsSync(runtime)) return network === undefined ? "absent" : "orphaned";
+    if (network === undefined || !existsSync(join(runtime, "template.state"))) return "unfinished";
+    return network.holder === undefined || isAlive(network.holder) ? "ready" : "orphaned";
   }
 
   /** A lab that another process has started. */

@@ -9,7 +9,7 @@ import { GUEST_NAMES, type GuestName } from "./state.ts";
 
 const USAGE = `usage: node hack/lab/main.ts [--name LAB] COMMAND
   up [--network root|user-namespace|user-mode] [--accelerator kvm|tcg] [--memory MIB]
-                            start alpha, beta and gamma
+                            start alpha, beta and gamma, or those of them that are off
   status                    which machines are on; fails when there is no lab
   forward PORT              let the machines reach 127.0.0.1:PORT as api:PORT
   down                      stop them and remove everything
@@ -66,6 +66,11 @@ function portNumber(text: string | undefined): number {
 async function up(): Promise<void> {
   const memoryMiB = Number(values.memory ?? 512);
   if (!(memoryMiB >= 384)) usage(`--memory ${values.memory}: at least 384`);
+  const found = Lab.find(values.name);
+  if (found === "ready") return switchOn();
+  if (found === "orphaned")
+    throw new Error("this machine was restarted under the lab: `down` removes what is left of it");
+  await Lab.remove(values.name);
   await Lab.start({
     name: values.name,
     diesWithUs: false,
@@ -74,6 +79,15 @@ async function up(): Promise<void> {
     ...(values.accelerator === undefined ? {} : { accelerator: values.accelerator as Accelerator }),
     log: (line) => process.stderr.write(`${line}\n`),
   });
+}
+
+async function switchOn(): Promise<void> {
+  for (const guest of running().guests) {
+    const wasOn = guest.isOn();
+    if (!wasOn) await guest.powerOn();
+    process.stderr.write(`${guest.name}: ${wasOn ? "runs already" : "switched on"}\n`);
+    guest.disconnect();
+  }
 }
 
 async function status(): Promise<void> {

@@ -3,8 +3,12 @@ SERVER=$STATE/server
 PID_FILE=$SERVER/pid
 SERVER_LOG=$STATE/server.log
 export KUBECONFIG=$STATE/admin.kubeconfig
+KUBE_CACHE=$STATE/kube-cache
 # Where ensure_kubectl has put it, on a machine without one.
 PATH=$PATH:$CACHE/kubectl-trixie/usr/bin
+
+# Keeps what it learns of the API inside the checkout.
+kubectl() { command kubectl --cache-dir "$KUBE_CACHE" "$@"; }
 
 # server_pid: the running server of this checkout, if any. A stranger with a recycled pid is not it.
 server_pid() {
@@ -28,6 +32,9 @@ start_server() {
   fi
   wait_until_ready
 }
+
+# server_port: of the running server.
+server_port() { sed -nE 's|.*server: "?https://[^"]*:([0-9]+)"?$|\1|p' "$KUBECONFIG"; }
 
 # Ready = the API itself answers /readyz to the administrator's certificate.
 wait_until_ready() {

@@ -1,5 +1,6 @@
 # Sourced by every script in hack/: finds the checkout, brings Node 24 and the npm packages.
 set -euo pipefail
+STARTED=$EPOCHREALTIME
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 CACHE=${FERRITE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ferrite}
 STATE=$ROOT/.ferrite

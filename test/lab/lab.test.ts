@@ -39,6 +39,7 @@ describe("a started lab", () => {
   it("gives clones of one template different random numbers and machine ids", async () => {
     const read = async (path: string) => Promise.all(lab.guests.map((guest) => guest.sh(`cat ${path}`)));
     expect(new Set(await read("/proc/sys/kernel/random/uuid")).size).toBe(3);
+    expect(new Set(await read("/proc/sys/kernel/random/boot_id")).size).toBe(3);
     expect(new Set(await read("/etc/machine-id")).size).toBe(3);
     expect(new Set(await read("/sys/class/net/eth0/address")).size).toBe(3);
   });
@@ -105,7 +106,8 @@ describe("the command channel", () => {
 describe("power", () => {
   it("keeps what the disks hold through a power cut, and forgets the rest", async () => {
     const alpha = lab.guest("alpha");
-    const bootId = await alpha.sh("cat /proc/sys/kernel/random/uuid");
+    const bootId = await alpha.sh("cat /proc/sys/kernel/random/boot_id");
+    expect(await alpha.sh("cat /proc/sys/kernel/random/boot_id")).toBe(bootId);
     await alpha.sh(`echo kept | dd of=${DISK1("alpha")} conv=fsync status=none`);
     await alpha.sh("echo kept >/var/lib/ferrite/fact; sync /var/lib/ferrite/fact; echo lost >/root/fact");
     await alpha.powerOff();
@@ -115,7 +117,7 @@ describe("power", () => {
     await alpha.powerOn();
     expect(await alpha.sh(`head -c5 ${DISK1("alpha")}; cat /var/lib/ferrite/fact`)).toBe("kept\nkept\n");
     expect((await alpha.exec(["test", "-e", "/root/fact"])).exitCode).toBe(1);
-    expect(await alpha.sh("cat /proc/sys/kernel/random/uuid")).not.toBe(bootId);
+    expect(await alpha.sh("cat /proc/sys/kernel/random/boot_id")).not.toBe(bootId);
     await eventuallyPings("beta", "alpha");
   });
 
