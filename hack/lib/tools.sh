@@ -26,16 +26,14 @@ from_suite() {
 
 # etcd 3.5 or later: 3.4 (Debian 12) loses watch events around a compaction.
 ensure_etcd() {
-  local dir=$CACHE/etcd-trixie
-  [ -x "$dir/usr/bin/etcd" ] || { say "fetching etcd from trixie"; from_suite trixie etcd-server "$dir"; }
-  export FERRITE_ETCD=$dir/usr/bin/etcd
+  [ -x "$FERRITE_ETCD" ] || { say "fetching etcd from trixie"; from_suite trixie etcd-server "$CACHE/etcd-trixie"; }
+  [ -x "$FERRITE_ETCD" ] || die "FERRITE_ETCD=$FERRITE_ETCD is not a program"
 }
 
 # kubectl: 1.32 where the machine has it under that name, else what it has, else Debian's.
 ensure_kubectl() {
-  local dir=$CACHE/kubectl-trixie
-  command -v kubectl.1.32 >/dev/null || command -v kubectl >/dev/null || [ -x "$dir/usr/bin/kubectl" ] ||
-    { say "fetching kubectl from trixie"; from_suite trixie kubectl "$dir"; }
+  command -v kubectl.1.32 >/dev/null || command -v kubectl >/dev/null ||
+    { say "fetching kubectl from trixie"; from_suite trixie kubectl "$CACHE/kubectl-trixie"; }
 }
 
 prepare_etcd() { ensure_etcd; }
