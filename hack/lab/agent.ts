@@ -13,8 +13,8 @@ const AGENT = `${INSTALLED}/ferrite-agent.mjs`;
 const LOG = "/persist/agent.log";
 const BOOT_SCRIPT = "/persist/boot";
 const TOKEN_LIFE_MS = 15 * 60_000;
-/** Three missed renewals on a machine that is not emulated. */
-const LEASE_SECONDS = 6;
+/** An emulated processor that makes volumes may leave the agent waiting for seconds; that is not a lost machine. */
+const LEASE_SECONDS = 12;
 
 /** What lies on every host, and where it comes from in the checkout. */
 const FILES = {
