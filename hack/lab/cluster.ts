@@ -32,7 +32,6 @@ export class Cluster {
     const cluster = new Cluster(lab, folder, await freePort());
     cluster.#names = (await lab.forwardApi(cluster.#port)).names;
     await cluster.startServer();
-    await cluster.kubectl("apply", "--server-side", "-f", join(ROOT, "crds"));
     await run(process.execPath, [join(ROOT, "hack/build.ts")], { cwd: ROOT });
     await Promise.all(hosts.map((host) => cluster.join(host)));
     return cluster;
