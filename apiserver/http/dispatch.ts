@@ -73,7 +73,10 @@ export async function dispatch(
     contentType: request.header("content-type"),
     body: request.body,
     warn,
-    signal: request.signal,
+    // Asked for by those few that wait: a signal costs more than most requests.
+    get signal() {
+      return request.signal;
+    },
   };
   return handler(context, call);
 }

@@ -125,7 +125,7 @@ class Departure {
 function toRequest(incoming: Incoming, gone: Departure): HttpRequest {
   const target = incoming.url ?? "/";
   const at = target.indexOf("?");
-  const socket = incoming.socket as TLSSocket;
+  const peer = peerOf(incoming);
   let body: Promise<Buffer> | undefined;
   const header = (name: string): string | undefined => {
     const value = incoming.headers[name];
@@ -136,13 +136,13 @@ function toRequest(incoming: Incoming, gone: Departure): HttpRequest {
     path: at < 0 ? target : target.slice(0, at),
     query: new URLSearchParams(at < 0 ? "" : target.slice(at + 1)),
     header,
-    credentials: { certificate: clientCertificate(socket), bearerToken: bearerToken(header("authorization")) },
+    credentials: { certificate: peer.certificate, bearerToken: bearerToken(header("authorization")) },
     impersonation: impersonationHeaders(incoming.rawHeaders),
     body: () => (body ??= readBody(incoming)),
     get signal() {
       return gone.signal;
     },
-    remoteAddress: socket.remoteAddress ?? "",
+    remoteAddress: peer.address,
   };
 }
 
@@ -156,13 +156,24 @@ function impersonationHeaders(raw: readonly string[]): Record<string, string[]> 
   return found;
 }
 
-const certificates = new WeakMap<TLSSocket, { readonly subject: Credentials["certificate"] }>();
+interface Peer {
+  readonly certificate: Credentials["certificate"];
+  readonly address: string;
+}
 
-/** Who the certificate of a connection names; a connection keeps the one that it began with. */
-function clientCertificate(socket: TLSSocket): Credentials["certificate"] {
-  let known = certificates.get(socket);
-  if (known === undefined) certificates.set(socket, (known = { subject: readCertificate(socket) }));
-  return known.subject;
+const peers = new WeakMap<object, Peer>();
+
+/** Who is at the other end of a connection; it keeps the certificate that it began with. */
+function peerOf(incoming: Incoming): Peer {
+  // With HTTP/2 each request has a `socket` of its own that stands for that of the session.
+  const connection: object = ("stream" in incoming ? incoming.stream.session : undefined) ?? incoming.socket;
+  let known = peers.get(connection);
+  if (known === undefined) {
+    const socket = incoming.socket as TLSSocket;
+    known = { certificate: readCertificate(socket), address: socket.remoteAddress ?? "" };
+    peers.set(connection, known);
+  }
+  return known;
 }
 
 /** Only a certificate that the client CA signed says who somebody is. */

@@ -11,6 +11,8 @@ export interface OwnServer {
   readonly startMs: number;
   /** Of the API server alone, without its etcd. */
   rssMiB(): number;
+  /** Processor time that the API server has used so far, without its etcd. */
+  cpuMs(): number;
   stop(): Promise<void>;
 }
 
@@ -29,6 +31,14 @@ export async function startOwnServer(dir: string): Promise<OwnServer> {
     rssMiB() {
       const status = readFileSync(`/proc/${child.pid ?? "self"}/status`, "utf8");
       return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024);
+    },
+    cpuMs() {
+      const fields =
+        readFileSync(`/proc/${child.pid ?? "self"}/stat`, "utf8")
+          .split(") ")[1]
+          ?.split(" ") ?? [];
+      // utime and stime, in ticks of 10 ms (proc(5)).
+      return (Number(fields[11]) + Number(fields[12])) * 10;
     },
     async stop() {
       child.kill("SIGTERM");

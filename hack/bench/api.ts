@@ -43,6 +43,7 @@ async function load(work: (n: number) => Promise<{ status: number }>, count?: nu
   const times: number[] = [];
   let failed = 0;
   let next = 0;
+  const cpuBefore = cpuMs();
   const beganMs = performance.now();
   const more = () => (count === undefined ? performance.now() - beganMs < seconds * 1000 : next < count);
   const worker = async () => {
@@ -55,12 +56,15 @@ async function load(work: (n: number) => Promise<{ status: number }>, count?: nu
   };
   await Promise.all(Array.from({ length: IN_FLIGHT }, worker));
   const perSecond = Math.round((times.length * 1000) / (performance.now() - beganMs));
-  return { perSecond, failed, ...quantiles(times) };
+  const cpuMicros = Math.round(((cpuMs() - cpuBefore) * 1000) / times.length);
+  return { perSecond, failed, cpuMicros, ...quantiles(times) };
 }
 
 interface Load {
   readonly perSecond: number;
   readonly failed: number;
+  /** Processor time of the server for each request; 0 where it is not ours to see. */
+  readonly cpuMicros: number;
   readonly p50: number;
   readonly p99: number;
 }
@@ -71,12 +75,15 @@ function quantiles(times: readonly number[]): { p50: number; p99: number } {
   return { p50: at(0.5), p99: at(0.99) };
 }
 
+/** Processor time of the server under test so far; 0 where it is not ours to see. */
+let cpuMs = (): number => 0;
+
 const row = (name: string, result: string, against: string): void => {
-  process.stdout.write(`${name.padEnd(34)}${result.padEnd(44)}${against}\n`);
+  process.stdout.write(`${name.padEnd(34)}${result.padEnd(52)}${against}\n`);
 };
 
-const text = ({ perSecond, p50, p99, failed }: Load): string =>
-  `${perSecond}/s, p50 ${p50} ms, p99 ${p99} ms${failed === 0 ? "" : `, ${failed} FAILED`}`;
+const text = ({ perSecond, p50, p99, failed, cpuMicros }: Load): string =>
+  `${perSecond}/s, p50 ${p50} ms, p99 ${p99} ms, ${cpuMicros} µs CPU${failed === 0 ? "" : `, ${failed} FAILED`}`;
 
 async function bench(client: ApiClient, floor: EtcdFloor, own: OwnServer | undefined): Promise<void> {
   const share = ({ perSecond }: Load) => `${Math.round((100 * perSecond) / floor.putsPerSecond)} % of raw puts`;
@@ -170,6 +177,7 @@ await etcd.stop();
 const own = values.kubeconfig === undefined ? await startOwnServer(dir) : undefined;
 const client = new ApiClient(values.kubeconfig ?? own?.kubeconfig ?? "");
 try {
+  if (own !== undefined) cpuMs = () => own.cpuMs();
   if (own !== undefined) row("start to ready", `${own.startMs} ms`, "");
   await bench(client, floor, own);
 } finally {
