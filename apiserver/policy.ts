@@ -1,13 +1,13 @@
 import type { Clock } from "../machinery/clock.ts";
 import type { Logger } from "../machinery/log.ts";
 import { POLICY_KINDS, PolicyIndex, type PolicyKind } from "./access/rbac/policy-index.ts";
+import type { Caches } from "./caches.ts";
 import type { Resource } from "./registry/types.ts";
 import { followStorage } from "./storage-follower.ts";
-import type { Storage } from "./storage/types.ts";
 
 /** Roles and bindings in memory, kept equal to the store until `signal` aborts. */
 export async function followPolicy(
-  options: { storage: Storage; resources: readonly Resource[]; clock: Clock; log: Logger },
+  options: { caches: Caches; resources: readonly Resource[]; clock: Clock; log: Logger },
   signal: AbortSignal,
 ): Promise<{ readonly index: PolicyIndex; readonly done: Promise<unknown> }> {
   const index = new PolicyIndex();
@@ -16,7 +16,7 @@ export async function followPolicy(
 }
 
 function followKind(
-  { storage, resources, clock, log }: { storage: Storage; resources: readonly Resource[]; clock: Clock; log: Logger },
+  { caches, resources, clock, log }: { caches: Caches; resources: readonly Resource[]; clock: Clock; log: Logger },
   kind: PolicyKind,
   index: PolicyIndex,
   signal: AbortSignal,
@@ -25,10 +25,10 @@ function followKind(
   if (resource === undefined) throw new Error(`kind ${kind} is not registered`);
   return followStorage(
     {
-      storage,
+      caches,
       clock,
       log,
-      prefix: `${resource.storagePrefix}/`,
+      storagePrefix: resource.storagePrefix,
       onList: (items) =>
         index.replace(
           kind,

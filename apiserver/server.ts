@@ -79,13 +79,13 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   const builtins: readonly Resource[] = builtinResources(compileSchema).map((resource) =>
     isCrdKind(resource) ? crdKind(resource, () => registry, clock) : resource,
   );
-  const policy = await followPolicy({ ...basics, resources: builtins }, stopping.signal);
   const caches = new Caches(basics);
+  const policy = await followPolicy({ ...basics, caches, resources: builtins }, stopping.signal);
   const read = kindReader(() => registry, caches);
   const authorizer = options.authorizer ?? firstToAllow([rbacAuthorizer(policy.index), hostAuthorizer(read)]);
   const identity = makeIdentity(options.identity ?? {}, { ...basics, policy: policy.index, authorizer });
   const registry = new Registry(builtins, identity.virtual);
-  const follower = new CrdFollower({ ...basics, registry });
+  const follower = new CrdFollower({ ...basics, caches, registry });
   const escalation = new EscalationCheck(policy.index, authorizer);
   const hooks: WriteHooks = {
     ...makeAdmission({ escalation, authorizer, read }),
@@ -98,7 +98,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   const following = await follower.start(stopping.signal);
   await Promise.all([bootstrap(context), installDefinitions(context, options.definitions ?? [])]);
   const cluster = new VerbsCluster(context);
-  const lifecycle = await startLifecycle({ ...basics, cluster, authority: options.authority });
+  const lifecycle = await startLifecycle({ ...basics, caches, cluster, authority: options.authority });
   let listener: Listener | undefined;
   const handler: HandlerOptions = {
     context,

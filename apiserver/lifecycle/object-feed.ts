@@ -1,9 +1,11 @@
 import { type Clock, sleep } from "../../machinery/clock.ts";
 import type { Logger } from "../../machinery/log.ts";
 import type { KubeObject } from "../../machinery/object.ts";
+import type { Caches } from "../caches.ts";
 import type { Resource } from "../registry/types.ts";
 import { followStorage } from "../storage-follower.ts";
-import type { Storage, Stored } from "../storage/types.ts";
+import type { Stored } from "../storage/types.ts";
+import { readApart } from "../storage/value.ts";
 import type { Cluster } from "./cluster.ts";
 
 /** Told of every object, once when it is first seen and at each change. Must not throw. */
@@ -27,14 +29,14 @@ interface Followed {
 export class ObjectFeed {
   readonly #options: {
     readonly cluster: Cluster;
-    readonly storage: Storage;
+    readonly caches: Caches;
     readonly clock: Clock;
     readonly log: Logger;
   };
   readonly #subscribers: FeedSubscriber[] = [];
   readonly #followed = new Map<string, Followed>();
 
-  constructor(options: { cluster: Cluster; storage: Storage; clock: Clock; log: Logger }) {
+  constructor(options: { cluster: Cluster; caches: Caches; clock: Clock; log: Logger }) {
     this.#options = options;
   }
 
@@ -73,15 +75,15 @@ export class ObjectFeed {
   }
 
   async #follow(resource: Resource, signal: AbortSignal): Promise<void> {
-    const { storage, clock, log } = this.#options;
+    const { caches, clock, log } = this.#options;
     const stop = new AbortController();
     const seen = new Map<string, KubeObject>();
     const { done } = await followStorage(
       {
-        storage,
+        caches,
         clock,
         log,
-        prefix: `${resource.storagePrefix}/`,
+        storagePrefix: resource.storagePrefix,
         onList: (items) => this.#replace(resource, seen, items),
         onEvent: ({ type, stored }) =>
           type === "put" ? this.#put(resource, seen, stored) : this.#remove(resource, seen, stored.key),
@@ -122,7 +124,7 @@ export class ObjectFeed {
   /** One damaged value must not blind the loops to all others. */
   #read(stored: Stored): KubeObject | undefined {
     try {
-      return stored.object;
+      return readApart(stored);
     } catch (error) {
       this.#options.log.error({ err: error, key: stored.key }, "a stored object cannot be read");
       return undefined;

@@ -1,7 +1,7 @@
 import type { CertificateAuthority } from "../access/pki/certificates.ts";
-import type { Storage } from "../storage/types.ts";
 import { BootstrapTokenExpiry } from "./bootstrap-token-expiry.ts";
 import { CertificateSigning } from "./certificate-signing.ts";
+import type { Caches } from "../caches.ts";
 import type { Cluster } from "./cluster.ts";
 import { GarbageCollector } from "./gc/collector.ts";
 import type { LoopDeps } from "./loop.ts";
@@ -12,7 +12,7 @@ import { RoleAggregation } from "./role-aggregation.ts";
 
 export interface LifecycleOptions extends LoopDeps {
   readonly cluster: Cluster;
-  readonly storage: Storage;
+  readonly caches: Caches;
   /** Absent: no certificates are signed, and namespaces get no CA. */
   readonly authority?: CertificateAuthority | undefined;
 }

@@ -1,7 +1,8 @@
 import type { Clock } from "../../machinery/clock.ts";
 import type { Logger } from "../../machinery/log.ts";
+import type { Caches } from "../caches.ts";
 import { followStorage } from "../storage-follower.ts";
-import type { Storage, Stored } from "../storage/types.ts";
+import type { Stored } from "../storage/types.ts";
 import { isEstablished } from "./crd-status.ts";
 import { crdStoragePrefix, type CustomResourceDefinition, customResources } from "./custom-resources.ts";
 import type { Registry } from "./registry.ts";
@@ -14,7 +15,7 @@ const PREFIX = "/registry/apiextensions.k8s.io/customresourcedefinitions/";
  */
 export class CrdFollower {
   readonly #options: {
-    readonly storage: Storage;
+    readonly caches: Caches;
     readonly registry: Registry;
     readonly clock: Clock;
     readonly log: Logger;
@@ -29,19 +30,19 @@ export class CrdFollower {
   readonly #specs = new Map<string, string>();
   readonly #prefixes = new Map<string, string>();
 
-  constructor(options: { storage: Storage; registry: Registry; clock: Clock; log: Logger }) {
+  constructor(options: { caches: Caches; registry: Registry; clock: Clock; log: Logger }) {
     this.#options = options;
   }
 
   /** Resolves when all definitions that are there now are served; follows until `signal` aborts. */
   start(signal: AbortSignal): Promise<{ readonly done: Promise<void> }> {
-    const { storage, clock, log } = this.#options;
+    const { caches, clock, log } = this.#options;
     return followStorage(
       {
-        storage,
+        caches,
         clock,
         log,
-        prefix: PREFIX,
+        storagePrefix: PREFIX.slice(0, -1),
         onList: (items, revision) => this.#replace(items, revision),
         onEvent: ({ type, stored }) => (type === "put" ? this.#put(stored) : this.#remove(stored.key, stored.revision)),
       },

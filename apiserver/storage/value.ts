@@ -63,6 +63,9 @@ export class StoredValue implements Stored {
   }
 }
 
+/** The object, parsed for the caller alone: not kept in memory, where most objects are only ever passed on as text. */
+export const readApart = ({ key, revision, value }: Stored): KubeObject => parseObject(key, revision, value);
+
 function parseObject(key: string, revision: number, value: string): KubeObject {
   let parsed: unknown;
   try {
