@@ -6,6 +6,25 @@ import { isConditionTrue } from "../../machinery/conditions.ts";
 import { parseBytes } from "../../machinery/quantity.ts";
 import { labelSelectorTerms, matchesLabels } from "../../machinery/selectors.ts";
 
+/**
+ * A device belongs to one mirror: to the one that was made first. `undefined`: nobody else names a device of this mirror.
+ */
+export function deviceConflict(mirror: Mirror, all: readonly Mirror[]): string | undefined {
+  for (const side of mirror.spec.replicas ?? []) {
+    if (side.device === undefined) continue;
+    const owner = all
+      .filter(({ spec }) =>
+        spec.replicas?.some(({ hostName, device }) => hostName === side.hostName && device === side.device),
+      )
+      .toSorted((a, b) => (age(a) < age(b) ? -1 : 1))[0];
+    if (owner !== undefined && owner.metadata.uid !== mirror.metadata.uid)
+      return `spec.replicas: ${side.device} on ${side.hostName} belongs to Mirror ${owner.metadata.namespace}/${owner.metadata.name}; name another device`;
+  }
+  return undefined;
+}
+
+const age = ({ metadata }: Mirror): string => `${metadata.creationTimestamp} ${metadata.uid}`;
+
 /** Where a mirror's two sides go, or why they cannot go anywhere. */
 export type Placement =
   | { readonly kind: "placed"; readonly sides: readonly [MirrorReplicaSource, MirrorReplicaSource] }

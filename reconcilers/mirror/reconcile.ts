@@ -13,7 +13,7 @@ import { allocateNumber } from "./allocate.ts";
 import { backingVolume, childName, replicaOf } from "./children.ts";
 import { type MirrorDeps, replicasOf } from "./deps.ts";
 import { finalizeMirror } from "./finalize.ts";
-import { placeMirror } from "./placement.ts";
+import { deviceConflict, placeMirror } from "./placement.ts";
 import { mirrorConditions, mirrorFields, nextFirstGeneration } from "./status.ts";
 
 /** Aggregated facts need no more than this to be fresh; every change of a replica wakes the pass anyway. */
@@ -36,6 +36,8 @@ export function mirrorReconciler(deps: MirrorDeps): Reconcile {
 async function onePass(deps: MirrorDeps, mirror: Mirror): Promise<Report<Mirror>> {
   const problem = onDiskNameProblem(onDiskName(mirror.metadata.namespace, mirror.metadata.name));
   if (problem !== undefined) throw new TerminalError("NameInvalid", problem);
+  const conflict = deviceConflict(mirror, deps.mirrors.list());
+  if (conflict !== undefined) return waiting("DeviceTaken", conflict, keptFields(mirror));
   const replicas = replicasOf(deps, mirror);
   const placement = placeMirror(mirror, {
     hosts: deps.hosts.list(),
