@@ -5,6 +5,7 @@ import { VOLUME_GROUPS } from "../crds/generated/volume-group.ts";
 import { VOLUMES } from "../crds/generated/volume.ts";
 import type { EventRecorder } from "../machinery/event-recorder.ts";
 import { hostBindingReconciler } from "../reconcilers/host-binding/reconcile.ts";
+import { allocationReconciler } from "../reconcilers/volume-binding/allocation.ts";
 import { volumeBindingReconciler } from "../reconcilers/volume-binding/reconcile.ts";
 import type { Registrar } from "./manager.ts";
 import { objectAccess } from "./object-access.ts";
@@ -36,6 +37,21 @@ export function addVolumeBindingController(manager: Registrar, { client, events 
       volumes: objectAccess({ type: VOLUMES, cache: volumes, client, events, fieldManager }),
       volumeGroups: objectReader(manager.cache(VOLUME_GROUPS)),
     }),
+  });
+  const groups = objectAccess({
+    type: VOLUME_GROUPS,
+    cache: manager.cache(VOLUME_GROUPS),
+    client,
+    events,
+    fieldManager,
+  });
+  manager.add({
+    name: "volume-group-allocation",
+    sources: [
+      objects(VOLUME_GROUPS),
+      objects(VOLUMES, ({ spec }) => [{ namespace: "", name: spec.volumeGroupRef.name }]),
+    ],
+    reconcile: allocationReconciler({ volumeGroups: groups, volumes: objectReader(volumes) }),
   });
 }
 
