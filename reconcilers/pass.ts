@@ -12,7 +12,7 @@ export type ConditionFact = Omit<ConditionInput, "observedGeneration">;
 
 /** What one pass over one object came to. */
 export interface Report<T extends Reconciled> {
-  /** Own status fields without conditions. */
+  /** Own status fields without conditions; left out: as they are. */
   readonly fields?: Omit<NonNullable<T["status"]>, "conditions" | "observedGeneration">;
   /** All that the writer owns; the summary among them, always. */
   readonly conditions: readonly ConditionFact[];
@@ -63,11 +63,12 @@ export async function runPass<T extends Reconciled>(
     await access.writeStatus(object, statusOf(object, failed, context.now()));
     throw error;
   }
-  await access.writeStatus(object, statusOf(object, report, context.now()));
+  const fields = report.fields ?? withoutConditions(object);
+  await access.writeStatus(object, statusOf(object, { ...report, fields }, context.now()));
   return report.next ?? done;
 }
 
-/** After a failure the last facts stay: they are older, but nobody said that they are wrong. */
+/** The last facts stay where a pass has no newer ones: nobody said that they are wrong. */
 function withoutConditions<T extends Reconciled>(object: T): NonNullable<Report<T>["fields"]> {
   const { conditions: _, observedGeneration: __, ...fields } = object.status ?? {};
   return fields as NonNullable<Report<T>["fields"]>;
