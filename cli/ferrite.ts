@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+/** The command line; `ferrite.js` is what starts it. */
 import { Command } from "commander";
 import packageJson from "../package.json" with { type: "json" };
 

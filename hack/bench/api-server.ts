@@ -22,8 +22,8 @@ export async function startOwnServer(dir: string): Promise<OwnServer> {
   const dataDir = join(dir, "server");
   const address = `127.0.0.1:${await freePort()}`;
   const startedMs = performance.now();
-  const argv = ["--max-semi-space-size=8", "cli/ferrite.js", "server", "--data-dir", dataDir, "--listen", address];
-  const child = spawn(process.execPath, argv, { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
+  const argv = ["server", "--data-dir", dataDir, "--listen", address];
+  const child = spawn("cli/ferrite.js", argv, { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
   await ready(child);
   return {
     kubeconfig: join(dataDir, "pki", "admin.kubeconfig"),

@@ -43,7 +43,6 @@ export class Cluster {
 
   async startServer(): Promise<void> {
     const argv = [
-      process.execPath,
       join(ROOT, "cli/ferrite.js"),
       "server",
       "--data-dir",

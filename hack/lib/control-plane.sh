@@ -24,7 +24,7 @@ start_server() {
     say "the control plane runs already (pid $pid)"
   else
     say "starting the control plane on 127.0.0.1:$port (log: $SERVER_LOG)"
-    setsid node cli/ferrite.js server --data-dir "$SERVER" --listen "127.0.0.1:$port" \
+    setsid cli/ferrite.js server --data-dir "$SERVER" --listen "127.0.0.1:$port" \
       --server-name api 10.77.0.1 10.77.1.1 </dev/null >>"$SERVER_LOG" 2>&1 &
     echo $! >"$PID_FILE"
   fi

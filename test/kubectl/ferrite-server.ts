@@ -49,9 +49,9 @@ export class FerriteServer {
 
   /** Starts it, again after `stop` or `kill`; resolves when it is ready. */
   async launch(): Promise<void> {
-    const argv = ["cli/ferrite.js", "server", "--data-dir", this.dataDir, "--listen", this.address];
+    const argv = ["server", "--data-dir", this.dataDir, "--listen", this.address];
     const etcd = this.#etcdEndpoint === undefined ? ["--etcd-binary", ETCD] : ["--etcd-endpoints", this.#etcdEndpoint];
-    const child = spawn(process.execPath, [...argv, ...etcd], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn("cli/ferrite.js", [...argv, ...etcd], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
     child.stderr.on("data", (text: Buffer) => {
       this.log += text.toString();
