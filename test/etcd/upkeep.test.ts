@@ -9,6 +9,7 @@ import { saveSnapshot } from "../../apiserver/storage/etcd/snapshot.ts";
 import { EtcdStorage } from "../../apiserver/storage/etcd/storage.ts";
 import { EtcdUpkeep } from "../../apiserver/storage/etcd/upkeep.ts";
 import { listAll } from "../../apiserver/storage/list-all.ts";
+import { type Clock, systemClock } from "../../machinery/clock.ts";
 import { silentLogger } from "../../machinery/log.ts";
 import { etcdBinary, startEtcd } from "./local-etcd.ts";
 import { keyOf, PREFIX, Recorder, widget } from "./recorder.ts";
@@ -98,6 +99,27 @@ it("saves snapshots that restore, keeps the newest, and clears away what a crash
   rmSync(restored, { recursive: true });
   client.close();
   await storage.close();
+});
+
+it("saves a snapshot whenever the last one is older than the interval, whoever made it", async () => {
+  await using server = await startEtcd();
+  const dir = join(server.dir, "snapshots");
+  const hour = 3_600_000;
+  const own = { quotaBytes: 2 ** 30, snapshots: { dir, intervalMs: 6 * hour, keep: 8 } };
+  const saved = async (at: string) => {
+    const clock: Clock = { ...systemClock, now: () => new Date(`2026-01-01T${at}:00Z`) };
+    const upkeep = new EtcdUpkeep({ endpoints: [server.endpoint], log, clock, own });
+    await upkeep.saveIfDue();
+    await upkeep.stop();
+    return readdirSync(dir)
+      .sort()
+      .map((name) => name.slice("snapshot-20260101T".length, -"00Z.db".length));
+  };
+  expect(await saved("10:00")).toEqual(["1000"]);
+  expect(await saved("15:59")).toEqual(["1000"]);
+  expect(await saved("16:00")).toEqual(["1000", "1600"]);
+  // Set back: a snapshot from the future must not hold up all others.
+  expect(await saved("01:00")).toEqual(["0100", "1000", "1600"]);
 });
 
 function restore(snapshot: string, dataDir: string): void {

@@ -6,7 +6,7 @@ import { StorageUnavailableError } from "../errors.ts";
 
 /** etcd ends a snapshot with the SHA-256 of all that comes before. */
 const HASH_BYTES = 32;
-const NAME = /^snapshot-\d{8}T\d{6}Z\.db$/;
+const NAME = /^snapshot-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z\.db$/;
 
 /**
  * Saves the whole store as one file, as `etcdctl snapshot save` does; `etcdutl snapshot restore` reads it. The file has
@@ -30,6 +30,23 @@ export async function saveSnapshot(client: Etcd3, dir: string, now: Date, keep: 
   }
   await rotate(dir, keep);
   return path;
+}
+
+/** When the newest of the snapshots in `dir` was taken; `undefined`: there is none. */
+export async function newestSnapshot(dir: string): Promise<Date | undefined> {
+  const all = await readdir(dir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw error;
+  });
+  const newest = NAME.exec(
+    all
+      .filter((name) => NAME.test(name))
+      .sort()
+      .at(-1) ?? "",
+  );
+  if (newest === null) return undefined;
+  const [, year, month, day, hour, minute, second] = newest;
+  return new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
 }
 
 async function download(client: Etcd3, path: string): Promise<void> {

@@ -5,7 +5,7 @@ import { Caller } from "./caller.ts";
 import type { EtcdEndpoints } from "./client.ts";
 import { Compactor } from "./compactor.ts";
 import { Endpoints } from "./endpoints.ts";
-import { saveSnapshot } from "./snapshot.ts";
+import { newestSnapshot, saveSnapshot } from "./snapshot.ts";
 import { reclaimSpace, relieveFullDatabase } from "./space.ts";
 
 export interface UpkeepOptions extends EtcdEndpoints {
@@ -27,6 +27,8 @@ export interface SnapshotOptions {
 const CALL_BUDGET_MS = 10_000;
 /** A full database is noticed within this time. */
 const CHECK_MS = 10_000;
+/** How often it is asked whether a snapshot is due. */
+const SNAPSHOT_LOOK_MS = 60_000;
 
 /** What a running etcd needs from time to time: old history dropped, space given back, a copy of everything. */
 export class EtcdUpkeep {
@@ -51,15 +53,9 @@ export class EtcdUpkeep {
     const { compactIntervalMs = 600_000, own, log } = this.#options;
     const tasks = [this.#every(compactIntervalMs, "compaction", () => this.#compact())];
     if (own !== undefined) {
-      const { dir, intervalMs, keep } = own.snapshots;
       tasks.push(
         this.#every(CHECK_MS, "space check", () => this.relieve()),
-        this.#every(intervalMs, "snapshot", async () => {
-          log.info(
-            { path: await saveSnapshot(this.#endpoints.current, dir, this.#clock.now(), keep) },
-            "etcd snapshot saved",
-          );
-        }),
+        this.#every(Math.min(SNAPSHOT_LOOK_MS, own.snapshots.intervalMs), "snapshot", () => this.saveIfDue()),
       );
     }
     this.#running = Promise.all(tasks);
@@ -75,6 +71,19 @@ export class EtcdUpkeep {
   async relieve(): Promise<void> {
     const { own, log } = this.#options;
     if (own !== undefined) await relieveFullDatabase(this.#endpoints.current, this.compactor, own.quotaBytes, log);
+  }
+
+  /** Saves a snapshot when one is due by the files that are there: also for a server that never runs for an interval. */
+  async saveIfDue(): Promise<void> {
+    const { own, log } = this.#options;
+    if (own === undefined) return;
+    const { dir, intervalMs, keep } = own.snapshots;
+    const now = this.#clock.now();
+    const newest = await newestSnapshot(dir);
+    const ageMs = newest === undefined ? intervalMs : now.getTime() - newest.getTime();
+    // Below zero: the clock has been set back since.
+    if (ageMs >= 0 && ageMs < intervalMs) return;
+    log.info({ path: await saveSnapshot(this.#endpoints.current, dir, now, keep) }, "etcd snapshot saved");
   }
 
   async #compact(): Promise<void> {
