@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { AuditLog } from "../apiserver/access/audit.ts";
 import { ensurePki, type Pki, type PkiOptions } from "../apiserver/access/pki/ensure-pki.ts";
 import { keepPkiRenewed } from "../apiserver/access/pki/renewal.ts";
@@ -42,7 +42,11 @@ export function addServerCommand(program: Command): void {
       "keys, certificates, admin.kubeconfig, the local etcd's data",
       "/var/lib/ferrite/server",
     )
-    .option("--listen <host:port>", "address to serve on", parseAddress, { host: "127.0.0.1", port: 6443 })
+    .addOption(
+      new Option("--listen <host:port>", "address to serve on")
+        .argParser(parseAddress)
+        .default({ host: "127.0.0.1", port: 6443 }, "127.0.0.1:6443"),
+    )
     .option("--server-name <name...>", "further names and addresses by which clients reach this server", [])
     .option("--etcd-endpoints <url...>", "an etcd cluster to use: https://10.0.0.1:2379")
     .option("--etcd-ca <file>", "certificate authority of that etcd, PEM")
