@@ -50,7 +50,7 @@ export class EtcdUpkeep {
   }
 
   start(): void {
-    const { compactIntervalMs = 600_000, own, log } = this.#options;
+    const { compactIntervalMs = 600_000, own } = this.#options;
     const tasks = [this.#every(compactIntervalMs, "compaction", () => this.#compact())];
     if (own !== undefined) {
       tasks.push(
