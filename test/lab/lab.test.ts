@@ -61,6 +61,7 @@ describe("a started lab", () => {
 
   it("cannot be started twice under one name", async () => {
     await expect(Lab.start({ name: NAME, diesWithUs: true })).rejects.toThrow(/running already/);
+    expect(Lab.find(NAME)).toBe("ready");
   });
 });
 
@@ -243,4 +244,5 @@ it("stops without leaving a process, a file or a namespace", async () => {
   }
   expect(existsSync(folder)).toBe(false);
   expect(existsSync(runtime)).toBe(false);
+  expect(Lab.find(NAME)).toBe("absent");
 });
