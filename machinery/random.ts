@@ -7,9 +7,22 @@ export interface Random {
   bytes(count: number): Uint8Array;
 }
 
+const POOL_BYTES = 4096;
+let pool = randomBytes(0);
+
+/** Each byte of the pool is handed out once: a call into the kernel for each uuid costs more than the uuid. */
+function pooledBytes(count: number): Uint8Array {
+  if (count > POOL_BYTES) return randomBytes(count);
+  if (pool.length < count) pool = randomBytes(POOL_BYTES);
+  const bytes = Uint8Array.from(pool.subarray(0, count));
+  pool.fill(0, 0, count);
+  pool = pool.subarray(count);
+  return bytes;
+}
+
 export const systemRandom: Random = {
   next: () => Math.random(),
-  bytes: (count) => randomBytes(count),
+  bytes: pooledBytes,
 };
 
 /** A reproducible generator (mulberry32); not for secrets. */

@@ -1,4 +1,5 @@
 import type { KubeObject } from "../../machinery/object.ts";
+import { jsonEqual } from "../objects/equal.ts";
 import { CorruptValueError } from "./errors.ts";
 import type { Stored } from "./types.ts";
 
@@ -28,9 +29,13 @@ function encodeSorted(value: unknown): string {
 
 /** Whether writing `object` over `stored` would change nothing but the revision. */
 export function isUnchanged(stored: Stored, object: KubeObject): boolean {
-  const text = encodeObject(object);
-  // Another API server may have written the same object with its keys in another order.
-  return text === stored.value || text === encodeObject(stored.object);
+  const { resourceVersion: _, ...metadata } = object.metadata;
+  const { resourceVersion: _stored, ...storedMetadata } = stored.object.metadata;
+  // Compared, not encoded: most writes change something, and that is found at once.
+  return (
+    jsonEqual(metadata, storedMetadata) &&
+    jsonEqual({ ...object, metadata: null }, { ...stored.object, metadata: null })
+  );
 }
 
 const HEAD = /^\{"apiVersion":"[^"\\]*","kind":"[^"\\]*","metadata":\{(?=")/;
