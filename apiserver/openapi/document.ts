@@ -1,7 +1,7 @@
 import type { GroupVersion } from "../discovery/groups.ts";
 import { bodyKind, subresourcesOf } from "../discovery/subresources.ts";
 import type { Resource, VirtualResource } from "../registry/types.ts";
-import type { SchemaNode } from "../schema/types.ts";
+import { toOpenApi } from "../schema/openapi.ts";
 import { DELETE_OPTIONS, LIST_META, OBJECT_META } from "./meta-schemas.ts";
 import { type Operation, operation, type Target } from "./operations.ts";
 
@@ -18,13 +18,13 @@ export function openApiDocument(groupVersion: GroupVersion, version: string): ob
   };
   const paths: Record<string, object> = {};
   for (const resource of resources) {
-    schemas[schemaName(resource)] = kindSchema(resource, resource.schema);
+    schemas[schemaName(resource)] = toOpenApi(resource.schema, resource);
     schemas[`${schemaName(resource)}List`] = listSchema(resource);
     Object.assign(paths, resourcePaths(resource, virtual));
   }
   for (const each of virtual) {
     const kind = { ...each, ...bodyKind(each) };
-    schemas[schemaName(kind)] = kindSchema(kind, each.schema);
+    schemas[schemaName(kind)] = toOpenApi(each.schema, kind);
     if (each.subresource === "") Object.assign(paths, virtualPaths(each));
   }
   return {
@@ -40,24 +40,6 @@ export function openApiDocument(groupVersion: GroupVersion, version: string): ob
 function schemaName({ group, version, kind }: Target): string {
   const reversed = group === "" ? "io.k8s.api.core" : group.split(".").reverse().join(".");
   return `${reversed}.${version}.${kind}`;
-}
-
-function kindSchema(target: Target, schema: SchemaNode): object {
-  const { group, version, kind } = target;
-  return {
-    ...schema,
-    type: "object",
-    properties: {
-      apiVersion: {
-        type: "string",
-        description: "APIVersion defines the versioned schema of this representation of an object.",
-      },
-      kind: { type: "string", description: "Kind is the name of the kind of this object." },
-      ...schema.properties,
-      metadata: { description: "Standard object metadata.", default: {}, allOf: [ref(`${META}.ObjectMeta`)] },
-    },
-    "x-kubernetes-group-version-kind": [{ group, version, kind }],
-  };
 }
 
 function listSchema(resource: Resource): object {
