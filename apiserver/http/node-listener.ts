@@ -32,6 +32,11 @@ export interface Listener {
   close(graceMs: number): Promise<void>;
 }
 
+/** A body takes at most that long, as any request that is not a watch does. */
+const BODY_MS = 60_000;
+/** For the rest of a body that nobody wants. */
+const DISCARD_MS = 5000;
+
 /** HTTP/2 and HTTP/1.1 over TLS on one port. */
 export async function listen(options: ListenerOptions): Promise<Listener> {
   const { tls } = options;
@@ -94,8 +99,8 @@ async function serve(options: ListenerOptions, incoming: Incoming, outgoing: Out
   // A reset by the client is no error of ours: `close` follows.
   outgoing.on("error", () => gone.note());
   incoming.on("error", () => gone.note());
-  const response = await options.handle(toRequest(incoming, gone));
-  if (!gone.isGone) await discardBody(incoming);
+  const response = await options.handle(toRequest(incoming, gone, options.clock));
+  if (!gone.isGone) await discardBody(incoming, options.clock);
   if (!gone.isGone) await send(outgoing, response, gone);
 }
 
@@ -122,7 +127,7 @@ class Departure {
   }
 }
 
-function toRequest(incoming: Incoming, gone: Departure): HttpRequest {
+function toRequest(incoming: Incoming, gone: Departure, clock: Clock): HttpRequest {
   const target = incoming.url ?? "/";
   const at = target.indexOf("?");
   const peer = peerOf(incoming);
@@ -138,7 +143,7 @@ function toRequest(incoming: Incoming, gone: Departure): HttpRequest {
     header,
     credentials: { certificate: peer.certificate, bearerToken: bearerToken(header("authorization")) },
     impersonation: impersonationHeaders(incoming.rawHeaders),
-    body: () => (body ??= readBody(incoming)),
+    body: () => (body ??= readBody(incoming, clock)),
     get signal() {
       return gone.signal;
     },
@@ -190,8 +195,11 @@ function bearerToken(authorization: string | undefined): string | undefined {
   return /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
 }
 
-function readBody(incoming: Incoming): Promise<Buffer> {
+function readBody(incoming: Incoming, clock: Clock): Promise<Buffer> {
   return new Promise((resolve, reject) => {
+    const late = `the body of the request did not arrive within ${BODY_MS / 1000} s`;
+    const cancel = clock.schedule(BODY_MS, () => reject(new ApiError("Timeout", late)));
+    incoming.on("close", cancel);
     const chunks: Buffer[] = [];
     let bytes = 0;
     incoming.on("data", (chunk: Buffer) => {
@@ -199,7 +207,10 @@ function readBody(incoming: Incoming): Promise<Buffer> {
       if (bytes <= MAX_BODY_BYTES) chunks.push(chunk);
       else reject(new ApiError("RequestEntityTooLarge", `Request entity too large: limit is ${MAX_BODY_BYTES}`));
     });
-    incoming.on("end", () => resolve(Buffer.concat(chunks)));
+    incoming.on("end", () => {
+      cancel();
+      resolve(Buffer.concat(chunks));
+    });
     const cut = (): void => reject(badRequest("the connection ended before the body"));
     incoming.on("error", cut);
     incoming.on("aborted", cut);
@@ -209,16 +220,21 @@ function readBody(incoming: Incoming): Promise<Buffer> {
 
 /**
  * Reads what nobody has read. An answer to half a request resets an HTTP/2 stream, and a connection with many resets is
- * cut. What is beyond the limit stays unread: that client is cut.
+ * cut. What is beyond the limit, or does not come, stays unread: that client is cut.
  */
-function discardBody(incoming: Incoming): Promise<void> {
+function discardBody(incoming: Incoming, clock: Clock): Promise<void> {
   if (incoming.readableEnded || incoming.destroyed) return Promise.resolve();
   return new Promise((resolve) => {
+    const cancel = clock.schedule(DISCARD_MS, resolve);
+    const done = (): void => {
+      cancel();
+      resolve();
+    };
     let bytes = 0;
-    for (const event of ["end", "close", "error", "aborted"]) incoming.on(event, () => resolve());
+    for (const event of ["end", "close", "error", "aborted"]) incoming.on(event, done);
     incoming.on("data", (chunk: Buffer) => {
       bytes += chunk.length;
-      if (bytes > MAX_BODY_BYTES) resolve();
+      if (bytes > MAX_BODY_BYTES) done();
     });
   });
 }
