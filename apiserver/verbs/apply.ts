@@ -2,7 +2,7 @@ import type { KubeObject } from "../../machinery/object.ts";
 import { serverSideApply } from "../apply/server-side.ts";
 import { decodeApplyPatch, strictDecodingError } from "../codec/body.ts";
 import { objectKey } from "../objects/key.ts";
-import { badRequest, conflict, notFound } from "../status.ts";
+import { ApiError, badRequest, conflict, notFound } from "../status.ts";
 import { asObject, settle } from "./body.ts";
 import type { ApiCall, Reply, VerbContext } from "./call.ts";
 import { createObject } from "./create.ts";
@@ -25,17 +25,24 @@ export async function apply(context: VerbContext, call: ApiCall, options: WriteO
   }
   dropUnknown(call, applied, options, strictErrors);
   const key = objectKey(call.resource, call.info.namespace, call.info.name);
-  if ((await readStored(context, call.resource, key)) === undefined) return applyNew(context, call, applied, options);
-  return applyOver(context, call, applied, options);
+  const known = context.caches.peek(call.resource)?.get(key) !== undefined;
+  if (!known && (await readStored(context, call.resource, key)) === undefined)
+    return applyNew(context, call, applied, options);
+  try {
+    return await applyOver(context, call, applied, options);
+  } catch (error) {
+    // Memory was late: the object has gone since.
+    if (known && error instanceof ApiError && error.reason === "NotFound")
+      return applyNew(context, call, applied, options);
+    throw error;
+  }
 }
 
 /** Only a field that the schema knows can be owned; defaults are not the applier's and stay out. */
 function dropUnknown(call: ApiCall, applied: KubeObject, options: WriteOptions, duplicates: readonly string[]): void {
-  const bare = {
-    ...call,
-    resource: { ...call.resource, compiled: { ...call.resource.compiled, applyDefaults: () => {} } },
-  };
-  settle(bare, applied, options.fieldValidation, duplicates);
+  const { resource, warn } = call;
+  const bare = { ...resource, compiled: { ...resource.compiled, applyDefaults: () => {} } };
+  settle({ resource: bare, warn }, applied, options.fieldValidation, duplicates);
 }
 
 async function applyNew(

@@ -76,7 +76,7 @@ function checkPlace(object: KubeObject, field: "name" | "namespace", requested: 
 
 /** Prunes, reports what was unknown or there twice as `validation` demands, and fills defaults; in place. */
 export function settle(
-  call: ApiCall,
+  call: Pick<ApiCall, "resource" | "warn">,
   object: KubeObject,
   validation: FieldValidation,
   duplicates: readonly string[],
@@ -89,7 +89,7 @@ export function settle(
 }
 
 /** Warnings are headers: long lists are cut so that clients with small limits can still read the answer. */
-function warnAll(call: ApiCall, problems: readonly string[]): void {
+function warnAll(call: Pick<ApiCall, "warn">, problems: readonly string[]): void {
   let bytes = 0;
   for (const problem of problems) {
     bytes += Buffer.byteLength(problem);
