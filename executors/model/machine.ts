@@ -1,0 +1,289 @@
+import { CommandError } from "../command/errors.ts";
+import type { Command, CommandOutput, Executor, FileWrite, Follow } from "../command/types.ts";
+import type { Clock } from "../../machinery/clock.ts";
+import { type Random, uuid } from "../../machinery/random.ts";
+import { type ModelDisk } from "./disk.ts";
+import type { DrbdModel } from "./drbd.ts";
+import { DrbdTools, parseOptions, ToolFailure } from "./tools.ts";
+
+/** A request that the kernel's helper left for the agent. */
+export interface HelperRequest {
+  readonly event: string;
+  readonly subject: string;
+  answer: number | undefined;
+  readonly answered: (code: number) => void;
+}
+
+const WAITING = new Set(["fence-peer", "before-resync-target"]);
+const HELPER_PARAMETER = "/sys/module/drbd/parameters/usermode_helper";
+
+/** One machine: its files, disks and tools, over the DRBD model. A reboot keeps what is on disks. */
+export class ModelMachine {
+  readonly name: string;
+  readonly disks: ReadonlyMap<string, ModelDisk>;
+  /** Files by path; those below /run, /proc and /sys die with the power. */
+  readonly files = new Map<string, string>();
+  /** Requests that lie in /run and wait for the agent. */
+  readonly requests = new Map<string, HelperRequest>();
+  #boot = "";
+  #up = false;
+  #calls = 0;
+  readonly #followers = new Set<(line: string) => void>();
+  readonly #locks = new Map<string, Promise<unknown>>();
+  readonly #parts: { readonly clock: Clock; readonly random: Random; readonly model: () => DrbdModel };
+
+  constructor(
+    name: string,
+    disks: readonly ModelDisk[],
+    parts: { readonly clock: Clock; readonly random: Random; readonly model: () => DrbdModel },
+  ) {
+    this.name = name;
+    this.#parts = parts;
+    this.disks = new Map(disks.map((disk) => [disk.path, disk]));
+  }
+
+  get up(): boolean {
+    return this.#up;
+  }
+
+  get boot(): string {
+    return this.#boot;
+  }
+
+  powerOn(): void {
+    this.#up = true;
+    this.#boot = uuid(this.#parts.random);
+  }
+
+  powerOff(): void {
+    this.#up = false;
+    this.#boot = "";
+    this.requests.clear();
+    this.#locks.clear();
+    this.#followers.clear();
+    for (const path of this.files.keys()) if (/^\/(run|proc|sys)\//.test(path)) this.files.delete(path);
+    this.#parts.model().powerOff(this.name);
+  }
+
+  /** The helper script (`manifests/install/drbd-helper`), called by the kernel. */
+  async helper(event: string, subject: string): Promise<number | undefined> {
+    const boot = this.#boot;
+    const { clock, random } = this.#parts;
+    await new Promise<void>((resolve) => clock.schedule(1 + random.next() * 20, resolve));
+    if (boot !== this.#boot || !this.#up) return new Promise(() => {}); // nobody is left to hear it
+    if (event === "local-io-error") this.#tombstone(subject);
+    return new Promise((resolve) => {
+      const id = `${++this.#calls}-${event}`;
+      const answered = (code: number) => {
+        this.requests.delete(id);
+        clock.schedule(random.next() * 100, () => boot === this.#boot && resolve(code));
+      };
+      this.requests.set(id, { event, subject, answer: undefined, answered });
+      if (!WAITING.has(event)) resolve(0);
+    });
+  }
+
+  /** A helper process that is killed: the kernel takes the call for broken. */
+  killHelpers(): void {
+    for (const request of [...this.requests.values()]) if (WAITING.has(request.event)) request.answered(BROKEN);
+  }
+
+  #tombstone(subject: string): void {
+    this.files.set(`/var/lib/ferrite/tombstones/${subject}`, "");
+    const minor = Number(subject.slice("minor-".length));
+    const model = this.#parts.model();
+    for (const replica of model.kernel(this.name).values()) if (replica.options.minor === minor) model.reset(replica);
+  }
+
+  /** The state of a resource changed: who follows the events hears of it. */
+  notify(resource: string): void {
+    for (const tell of this.#followers) tell(`change resource name:${resource} role:Unknown`);
+  }
+
+  readonly executor: Executor = {
+    run: (command, signal) => this.#run(command, signal),
+    write: (file, signal) => this.#write(file, signal),
+    read: (path, signal) => this.#after(0.1, signal, () => this.#read(path)),
+  };
+
+  readonly follow: Follow = (_argv, signal) => this.#follow(signal);
+
+  async *#follow(signal: AbortSignal): AsyncGenerator<string> {
+    const lines: string[] = [];
+    let wake = Promise.withResolvers<void>();
+    const tell = (line: string) => {
+      lines.push(line);
+      wake.resolve();
+    };
+    this.#followers.add(tell);
+    const onAbort = () => wake.resolve();
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      while (!signal.aborted) {
+        for (const line of lines.splice(0)) yield line;
+        await wake.promise;
+        wake = Promise.withResolvers();
+      }
+    } finally {
+      this.#followers.delete(tell);
+    }
+  }
+
+  /** What a machine that has lost its power does: nothing, for ever. */
+  async #after<T>(ms: number, signal: AbortSignal, work: () => T | Promise<T>): Promise<T> {
+    signal.throwIfAborted();
+    const boot = this.#boot;
+    await new Promise<void>((resolve) => this.#parts.clock.schedule(ms, resolve));
+    if (!this.#up || boot !== this.#boot) return new Promise(() => {});
+    const result = await work();
+    return this.#up && boot === this.#boot ? result : new Promise<T>(() => {});
+  }
+
+  #read(path: string): string | undefined {
+    if (path === "/sys/module/drbd/version") return this.files.has(HELPER_PARAMETER) ? "8.4.11\n" : undefined;
+    if (path === "/proc/meminfo") return "MemTotal:       16000000 kB\n";
+    if (path === "/proc/cpuinfo") return "processor\t: 0\n";
+    if (path === "/proc/sys/kernel/random/boot_id") return `${this.#boot}\n`;
+    return this.files.get(path);
+  }
+
+  #write(file: FileWrite, signal: AbortSignal): Promise<void> {
+    return this.#after(2, signal, () => void this.files.set(file.path, file.content));
+  }
+
+  async #run(command: Command, signal: AbortSignal): Promise<CommandOutput> {
+    const { clock, random } = this.#parts;
+    const fail = (exitCode: number, stderr: string, unknown?: string) =>
+      new CommandError(command, { exitCode, stdout: "", stderr }, unknown === undefined ? {} : { outcomeUnknown: unknown });
+    const work = this.#after(2 + random.next() * 20, signal, async () => {
+      try {
+        return { exitCode: 0, stdout: await this.#tool(command), stderr: "" };
+      } catch (error) {
+        if (error instanceof ToolFailure) throw fail(error.exitCode, error.message);
+        throw error;
+      }
+    });
+    const timeoutMs = command.timeoutMs ?? 30_000;
+    let cancel = () => {};
+    const late = new Promise<never>((_, reject) => {
+      cancel = clock.schedule(timeoutMs, () => reject(fail(-1, "", `no end after ${timeoutMs} ms`)));
+    });
+    const aborted = new Promise<never>((_, reject) => {
+      signal.addEventListener("abort", () => reject(fail(-1, "", "ended from outside")), { once: true });
+    });
+    void work.catch(() => undefined);
+    try {
+      return await Promise.race([work, late, aborted]);
+    } finally {
+      cancel();
+    }
+  }
+
+  /** drbdsetup holds the resource's lock for as long as a state change takes. */
+  async #locked<T>(name: string, work: () => T | Promise<T>): Promise<T> {
+    const before = this.#locks.get(name) ?? Promise.resolve();
+    const mine = before.then(work, work);
+    this.#locks.set(name, mine.catch(() => undefined));
+    return mine;
+  }
+
+  #tool({ argv, stdin }: Command): string | Promise<string> {
+    const [program, ...args] = argv;
+    if (program === "uname") return `${this.name} 6.1.0\n`;
+    if (program === "lsblk") return `{"blockdevices": []}`;
+    if (program === "modprobe") {
+      this.files.set(HELPER_PARAMETER, `${args.at(-1)?.split("=")[1] ?? ""}\n`);
+      return "";
+    }
+    if (program === "tee") {
+      this.files.set(args[0] ?? "", `${stdin ?? ""}\n`);
+      return "";
+    }
+    if (program === "rm") {
+      for (const path of args) this.files.delete(path);
+      return "";
+    }
+    if (program === "blkid") throw new ToolFailure(2, "");
+    if (program === "drbdadm" || program === "drbdsetup") return this.#drbd(program, args);
+    return "";
+  }
+
+  #drbd(program: string, args: readonly string[]): string | Promise<string> {
+    const tools = new DrbdTools(this.#parts.model(), this.name, this.disks);
+    const force = args.includes("--force");
+    const words = args.filter((word) => !word.startsWith("--"));
+    const [verb = "", subject = ""] = words;
+    if (verb === "events2") return tools.events();
+    if (verb === "get-gi") return tools.generations(Number(subject));
+    if (verb === "suspend-io" || verb === "resume-io") {
+      if (verb === "suspend-io") tools.suspend(Number(subject));
+      else tools.resume(Number(subject));
+      return "";
+    }
+    const text = this.files.get(`/etc/drbd.d/${subject}.res`);
+    if (program === "drbdadm" && text === undefined) throw new ToolFailure(1, "no resources defined!\n");
+    const options = parseOptions(text ?? "", this.name);
+    if (verb === "dump-md") {
+      if (!tools.hasMetadata(options.diskPath)) throw new ToolFailure(1, "No valid meta data found\n");
+      return `version "v08";\n`;
+    }
+    return this.#locked(subject, async () => {
+      await change(tools, verb, subject, { force, options, kernel: this.#parts.model().kernel(this.name) });
+      return "";
+    });
+  }
+}
+
+const BROKEN = -1;
+
+async function change(
+  tools: DrbdTools,
+  verb: string,
+  name: string,
+  context: {
+    readonly force: boolean;
+    readonly options: ReturnType<typeof parseOptions>;
+    readonly kernel: ReturnType<DrbdModel["kernel"]>;
+  },
+): Promise<void> {
+  const { force, options, kernel } = context;
+  switch (verb) {
+    case "create-md":
+      return tools.createMetadata(options.diskPath);
+    case "wipe-md":
+      return tools.wipeMetadata(options.diskPath);
+    case "new-resource":
+      return tools.newResource(name, options);
+    case "new-minor":
+      return tools.newMinor(name);
+    case "attach":
+      return tools.attach(name);
+    case "adjust": {
+      if (!kernel.has(name)) tools.newResource(name, options);
+      tools.newMinor(name);
+      tools.setOptions(name, options);
+      if (kernel.get(name)?.disk === undefined) tools.attach(name);
+      if (kernel.get(name)?.net === "StandAlone") tools.connect(name);
+      return;
+    }
+    case "disk-options":
+    case "net-options":
+      return tools.setOptions(name, options);
+    case "connect":
+      return tools.connect(name);
+    case "disconnect":
+      return tools.disconnect(name);
+    case "primary":
+      return tools.promote(name, force);
+    case "secondary":
+      return tools.demote(name);
+    case "down":
+      return tools.down(name);
+    case "new-current-uuid":
+      return tools.skipFirstSync(name);
+    case "resize":
+      return;
+    default:
+      throw new ToolFailure(1, `the model knows no ${verb}\n`);
+  }
+}
