@@ -5,7 +5,8 @@ import { type Arbiter, pairName } from "../reconcilers/host-pair/arbiter.ts";
 import * as decisions from "../reconcilers/host-pair/decisions.ts";
 import { resourceName } from "../reconcilers/mirror-replica/desired.ts";
 import type { ObjectReader } from "../reconcilers/object-access.ts";
-import type { AnswerDrbd, DrbdRequest } from "./drbd-requests.ts";
+import type { DrbdRequest } from "./drbd-mailbox.ts";
+import type { AnswerDrbd } from "./drbd-requests.ts";
 
 /** Exit codes that DRBD 8.4 understands (drbd.conf(5), handlers). */
 const PEER_OUTDATED = 4;

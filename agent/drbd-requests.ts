@@ -1,17 +1,6 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { type Clock, sleep } from "../machinery/clock.ts";
 import type { Logger } from "../machinery/log.ts";
-
-/** Where the kernel's helper leaves its requests (`manifests/install/drbd-helper`). */
-export const DRBD_REQUESTS = "/run/ferrite/drbd";
-
-export interface DrbdRequest {
-  /** `fence-peer`, `before-resync-target`, `local-io-error`, … */
-  readonly event: string;
-  /** Resource name, or `minor-<n>`. */
-  readonly subject: string;
-}
+import type { DrbdMailbox, DrbdRequest } from "./drbd-mailbox.ts";
 
 /** The exit code for the helper; `undefined`: no answer, DRBD goes on waiting and the request is seen again. */
 export type AnswerDrbd = (request: DrbdRequest, signal: AbortSignal) => Promise<number | undefined>;
@@ -24,44 +13,54 @@ const ASK_AGAIN_MS = 2000;
 
 /**
  * Hands each request to `answer`, once at a time, and leaves its answer for the helper. Requests of before a restart are
- * found again, for the helper still waits. A directory scan each 200 ms: a frozen device must not hang on a lost inotify event.
+ * found again, for the helper still waits. A scan each 200 ms: a frozen device must not hang on a lost notification.
  */
 export async function serveDrbdRequests(
   answer: AnswerDrbd,
-  parts: { readonly clock: Clock; readonly log: Logger; readonly directory?: string },
+  parts: { readonly clock: Clock; readonly log: Logger; readonly mailbox: DrbdMailbox },
   signal: AbortSignal,
 ): Promise<void> {
-  const { clock, directory = DRBD_REQUESTS } = parts;
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const { clock, log, mailbox } = parts;
   const running = new Map<string, Promise<void>>();
   while (!signal.aborted) {
-    for (const name of await readdir(directory)) {
-      if (!name.endsWith(".request") || running.has(name)) continue;
-      const serving = serveOne(join(directory, name), answer, parts, signal).finally(() => running.delete(name));
-      running.set(name, serving);
+    for (const id of await listOrNone(mailbox, log)) {
+      if (running.has(id)) continue;
+      running.set(
+        id,
+        serveOne(id, answer, parts, signal).finally(() => running.delete(id)),
+      );
     }
     await sleep(clock, SCAN_MS, signal).catch(() => undefined); // only the signal rejects
   }
   await Promise.allSettled(running.values());
 }
 
+/** A directory that cannot be read now is read again: DRBD waits, and must not wait for a dead loop. */
+async function listOrNone(mailbox: DrbdMailbox, log: Logger): Promise<readonly string[]> {
+  try {
+    return await mailbox.list();
+  } catch (err) {
+    log.error({ err }, "could not look for requests of DRBD");
+    return [];
+  }
+}
+
 async function serveOne(
-  path: string,
+  id: string,
   answer: AnswerDrbd,
-  { clock, log }: { readonly clock: Clock; readonly log: Logger },
+  { clock, log, mailbox }: { readonly clock: Clock; readonly log: Logger; readonly mailbox: DrbdMailbox },
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    const [event = "", subject = ""] = (await readFile(path, "utf8")).split("\n");
-    const reply = path.replace(/\.request$/, ".answer");
-    if ((await readFile(reply, "utf8").catch(() => "")) !== "") return; // the helper has not picked it up yet
-    const code = await answer({ event, subject }, signal);
+    const request = await mailbox.read(id);
+    if (request === undefined) return;
+    const { event, subject } = request;
+    const code = await answer(request, signal);
     log.info({ event, subject, code }, "answered DRBD");
-    if (!WAITING.has(event)) return await rm(path, { force: true });
+    if (!WAITING.has(event)) return await mailbox.remove(id);
     if (code === undefined) return await sleep(clock, ASK_AGAIN_MS, signal);
-    await writeFile(`${reply}.new`, `${code}\n`);
-    await rename(`${reply}.new`, reply);
+    await mailbox.answer(id, code);
   } catch (err) {
-    if (!signal.aborted) log.error({ err, path }, "could not serve a request of DRBD");
+    if (!signal.aborted) log.error({ err, id }, "could not serve a request of DRBD");
   }
 }

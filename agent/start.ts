@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import type { Transport } from "../client/transport.ts";
 import { RestClient } from "../client/rest.ts";
 import { ApiEventRecorder } from "../controllers/events.ts";
@@ -14,13 +13,14 @@ import type { Executor, Follow } from "../executors/command/types.ts";
 import { observeMachine } from "../executors/host/machine.ts";
 import type { Clock } from "../machinery/clock.ts";
 import type { Logger } from "../machinery/log.ts";
-import type { Random } from "../machinery/random.ts";
+import { type Random, uuid } from "../machinery/random.ts";
 import type { Request } from "../machinery/result.ts";
 import { Arbiter } from "../reconcilers/host-pair/arbiter.ts";
 import { resourceName } from "../reconcilers/mirror-replica/desired.ts";
 import { mirrorReplicaReconciler } from "../reconcilers/mirror-replica/reconcile.ts";
 import { apiPairStore } from "./api-pair-store.ts";
 import { drbdAnswers } from "./drbd-answers.ts";
+import { type DrbdMailbox, isAsked } from "./drbd-mailbox.ts";
 import { serveDrbdRequests } from "./drbd-requests.ts";
 import { installHelper, watchDrbd } from "./drbd-watch.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -38,6 +38,8 @@ export interface AgentOptions {
   readonly transport: Transport;
   readonly exec: Executor;
   readonly follow: Follow;
+  /** Where the kernel's helper asks. */
+  readonly mailbox: DrbdMailbox;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -98,6 +100,8 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       exec,
       arbiter,
       lag,
+      isAsked: (resource) => isAsked(options.mailbox, resource),
+      monotonicMs: () => clock.monotonicMs(),
       replicas,
       mirrors,
       volumes: objectReader(manager.cache(VOLUMES)),
@@ -115,7 +119,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
 
   await installHelper(options.helperPath, exec, signal);
   const { leaseSeconds } = options;
-  const beat = { leaseSeconds, intervalMs: (leaseSeconds * 1000) / 3, bootID: `${bootID}_${randomUUID()}` };
+  const beat = { leaseSeconds, intervalMs: (leaseSeconds * 1000) / 3, bootID: `${bootID}_${uuid(random)}` };
   const heartbeat = new Heartbeat({ client, clock, log, hostName, ...beat });
   const reporter = new HostReporter({ ...options, client, agentVersion: options.version });
   const answer = drbdAnswers({ hostName, arbiter, replicas, mirrors, log, wake });

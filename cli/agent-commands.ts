@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import packageJson from "../package.json" with { type: "json" };
 import { saveIdentity, saveKubeconfig, identityFiles } from "../agent/identity.ts";
 import { requestIdentity } from "../agent/join.ts";
+import { fileMailbox } from "../agent/drbd-mailbox.ts";
 import { runAgent } from "../agent/start.ts";
 import { httpsTransport } from "../client/https-transport.ts";
 import { loadKubeconfigFile } from "../client/kubeconfig/file.ts";
@@ -84,6 +85,7 @@ async function agent(flags: AgentFlags): Promise<void> {
         transport,
         exec: localExecutor,
         follow: followLocal,
+        mailbox: fileMailbox(),
         clock: systemClock,
         random: systemRandom,
         log,

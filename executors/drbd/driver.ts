@@ -118,7 +118,9 @@ function planRole(desired: DesiredReplica, kernel: ResourceState): Plan {
   if (kernel.connection?.peerRole === "Primary" && !twoPrimaries)
     return blocked("PeerIsPrimary", `${name} is primary on ${desired.config.peer.nodeName}`);
   const peerHasData = kernel.connection?.state === "Connected" && kernel.connection.peerDiskState === "UpToDate";
-  if (kernel.device?.diskState !== "UpToDate" && !peerHasData)
+  // `Consistent`: what it says of itself since it was attached alone; DRBD asks for leave before it believes that.
+  const ownData = kernel.device?.diskState === "UpToDate" || kernel.device?.diskState === "Consistent";
+  if (!ownData && !peerHasData)
     return blocked("DataNotUpToDate", `the disk of ${name} is ${kernel.device?.diskState ?? "not attached"} here`);
   return { kind: "steps", steps: [step(`make ${name} primary`, commands.promote(name))] };
 }

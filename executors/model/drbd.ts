@@ -101,7 +101,8 @@ export class DrbdModel {
   }
 
   callHelper(replica: ModelReplica, event: string): Promise<number | undefined> {
-    const subject = event === "local-io-error" || event === "before-resync-target" ? `minor-${replica.options.minor}` : replica.name;
+    const subject =
+      event === "local-io-error" || event === "before-resync-target" ? `minor-${replica.options.minor}` : replica.name;
     return this.#helper(replica.host, event, subject);
   }
 
@@ -138,6 +139,10 @@ export class DrbdModel {
     if (had && lost && primaryHere && md?.bitmap === 0n && replica.diskState === "UpToDate") {
       if (replica.suspended) replica.owesGeneration = true;
       else newGeneration(md, this.random);
+      // A peer without its disk goes on with this data and with no other.
+      this.tell(replica, (peer) => {
+        if (!peer.attached) peer.exposed = md.current & ~1n;
+      });
     }
     this.checkData(replica);
   }
@@ -145,7 +150,8 @@ export class DrbdModel {
   /** This side notices that the connection is gone, or gives it up. */
   lose(replica: ModelReplica, next: "Connecting" | "StandAlone"): void {
     const { session } = replica;
-    const wasUnfenced = replica.role === "Primary" && replica.net !== "Connected" && rank(replica.peerDisk) > rank("Outdated");
+    const wasUnfenced =
+      replica.role === "Primary" && replica.net !== "Connected" && rank(replica.peerDisk) > rank("Outdated");
     replica.session = undefined;
     replica.net = next;
     replica.replication = "Off";
@@ -155,8 +161,8 @@ export class DrbdModel {
     const unfenced = replica.role === "Primary" && rank(peerDisk) > rank("Outdated") && replica.attached;
     const fences = replica.options.fencing === "resource-and-stonith";
     if (fences && unfenced && !wasUnfenced) replica.suspendedFencing = true;
-    this.setPeerDisk(replica, peerDisk);
     replica.peerRole = "Unknown";
+    this.setPeerDisk(replica, peerDisk);
     if (!replica.suspended) this.clearPending(replica);
     this.settle(replica);
     if (session !== undefined) this.#resetPeer(replica, session);
@@ -296,7 +302,14 @@ export class DrbdModel {
 
   /** A write request at the device; `done` is the answer that its writer gets. */
   write(replica: ModelReplica, block: number, done: (ok: boolean) => void): void {
-    const write: ModelWrite = { block, localPending: false, localFailed: true, netPending: false, netFailed: true, done };
+    const write: ModelWrite = {
+      block,
+      localPending: false,
+      localFailed: true,
+      netPending: false,
+      netFailed: true,
+      done,
+    };
     if (replica.role !== "Primary") return done(false);
     if (replica.suspended) replica.blocked.push(write);
     else this.start(replica, write);
@@ -353,6 +366,7 @@ export class DrbdModel {
   /** The disk answered with an error: the helper is called while the answers to the peer are already under way. */
   ioError(replica: ModelReplica): void {
     if (rank(replica.diskState) <= rank("Failed")) return;
+    replica.exposed = (replica.disk?.metadata?.current ?? 0n) & ~1n;
     replica.diskState = "Failed";
     replica.disk = undefined;
     this.checkData(replica);

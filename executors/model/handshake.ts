@@ -21,8 +21,10 @@ export function handshake(model: DrbdModel, a: ModelReplica, b: ModelReplica): v
 /** An inconsistent side is always the target; after-sb-0pri discard-zero-changes, everything else disconnects. */
 function settled(a: ModelReplica, b: ModelReplica, relation: Relation): Relation {
   const full = relation === "split-brain" || relation.endsWith("full");
-  if (a.diskState === "Inconsistent" && rank(b.diskState) > rank("Inconsistent")) return full ? "target-full" : "target";
-  if (b.diskState === "Inconsistent" && rank(a.diskState) > rank("Inconsistent")) return full ? "source-full" : "source";
+  if (a.diskState === "Inconsistent" && rank(b.diskState) > rank("Inconsistent"))
+    return full ? "target-full" : "target";
+  if (b.diskState === "Inconsistent" && rank(a.diskState) > rank("Inconsistent"))
+    return full ? "source-full" : "source";
   if (relation !== "split-brain" || a.role === "Primary" || b.role === "Primary") return relation;
   if (b.disk?.metadata?.dirty.size === 0) return "source";
   return a.disk?.metadata?.dirty.size === 0 ? "target" : relation;
@@ -34,18 +36,28 @@ function apart(model: DrbdModel, a: ModelReplica, b: ModelReplica): void {
 }
 
 function meetDiskless(model: DrbdModel, a: ModelReplica, b: ModelReplica): void {
-  for (const [self, peer] of [[a, b], [b, a]] as const) {
+  for (const [self, peer] of [
+    [a, b],
+    [b, a],
+  ] as const) {
     const exposed = self.exposed;
     const current = peer.disk?.metadata?.current;
     const strange = !self.attached && self.role === "Primary" && current !== undefined && (current & ~1n) !== exposed;
     if (strange) return apart(model, a, b);
   }
-  for (const [self, peer] of [[a, b], [b, a]] as const) {
+  for (const [self, peer] of [
+    [a, b],
+    [b, a],
+  ] as const) {
     self.replication = "Established";
     self.peerRole = peer.role;
-    if (self.attached && (self.diskState === "Consistent" || self.diskState === "Outdated")) self.diskState = "UpToDate";
+    if (self.attached && (self.diskState === "Consistent" || self.diskState === "Outdated"))
+      self.diskState = "UpToDate";
   }
-  for (const [self, peer] of [[a, b], [b, a]] as const) {
+  for (const [self, peer] of [
+    [a, b],
+    [b, a],
+  ] as const) {
     model.setPeerDisk(self, peer.attached ? peer.diskState : "Diskless");
     model.thaw(self);
     model.settle(self);
@@ -53,7 +65,10 @@ function meetDiskless(model: DrbdModel, a: ModelReplica, b: ModelReplica): void 
 }
 
 function meetEqual(model: DrbdModel, a: ModelReplica, b: ModelReplica): void {
-  for (const [self, peer] of [[a, b], [b, a]] as const) {
+  for (const [self, peer] of [
+    [a, b],
+    [b, a],
+  ] as const) {
     // A rebooted peer must not be sent what it may have lost: what waits counts as done here, and a new generation.
     if (self.suspendedFencing && self.owesGeneration && peer.diskState === "Consistent") {
       model.payGeneration(self);
@@ -63,12 +78,18 @@ function meetEqual(model: DrbdModel, a: ModelReplica, b: ModelReplica): void {
       return model.lose(self, "Connecting");
     }
   }
-  for (const [self, peer] of [[a, b], [b, a]] as const) {
+  for (const [self, peer] of [
+    [a, b],
+    [b, a],
+  ] as const) {
     self.replication = "Established";
     self.peerRole = peer.role;
     if (rank(self.diskState) > rank("Inconsistent")) self.diskState = "UpToDate";
   }
-  for (const [self, peer] of [[a, b], [b, a]] as const) {
+  for (const [self, peer] of [
+    [a, b],
+    [b, a],
+  ] as const) {
     self.peerDisk = peer.diskState;
     const md = self.disk?.metadata;
     if (md !== undefined) md.crashedPrimary = false;
@@ -116,8 +137,15 @@ function startSync(model: DrbdModel, source: ModelReplica, target: ModelReplica,
   model.settle(target);
   const { session } = target;
   const going = () =>
-    model.isLive(target) && model.isLive(source) && target.session === session && source.session === session &&
-    source.disk === from && target.disk === to && model.link.up && !from.failed && !to.failed;
+    model.isLive(target) &&
+    model.isLive(source) &&
+    target.session === session &&
+    source.session === session &&
+    source.disk === from &&
+    target.disk === to &&
+    model.link.up &&
+    !from.failed &&
+    !to.failed;
   const copy = (share: number) => {
     for (const block of from.metadata?.dirty ?? []) {
       if (model.random.next() >= share) continue;
@@ -164,7 +192,10 @@ export function declareEqual(model: DrbdModel, a: ModelReplica, b: ModelReplica)
   mine.bitmap = 0n;
   mine.current = newUUID(model.random);
   theirs.current = mine.current;
-  for (const [self, peer] of [[a, b], [b, a]] as const) {
+  for (const [self, peer] of [
+    [a, b],
+    [b, a],
+  ] as const) {
     self.disk?.metadata?.dirty.clear();
     self.diskState = "UpToDate";
     self.peerDisk = peer.diskState === "Inconsistent" ? "UpToDate" : peer.diskState;

@@ -154,7 +154,11 @@ export class ModelMachine {
   async #run(command: Command, signal: AbortSignal): Promise<CommandOutput> {
     const { clock, random } = this.#parts;
     const fail = (exitCode: number, stderr: string, unknown?: string) =>
-      new CommandError(command, { exitCode, stdout: "", stderr }, unknown === undefined ? {} : { outcomeUnknown: unknown });
+      new CommandError(
+        command,
+        { exitCode, stdout: "", stderr },
+        unknown === undefined ? {} : { outcomeUnknown: unknown },
+      );
     const work = this.#after(2 + random.next() * 20, signal, async () => {
       try {
         return { exitCode: 0, stdout: await this.#tool(command), stderr: "" };
@@ -183,7 +187,10 @@ export class ModelMachine {
   async #locked<T>(name: string, work: () => T | Promise<T>): Promise<T> {
     const before = this.#locks.get(name) ?? Promise.resolve();
     const mine = before.then(work, work);
-    this.#locks.set(name, mine.catch(() => undefined));
+    this.#locks.set(
+      name,
+      mine.catch(() => undefined),
+    );
     return mine;
   }
 
@@ -203,6 +210,7 @@ export class ModelMachine {
       for (const path of args) this.files.delete(path);
       return "";
     }
+    if (program === "sh") return args.includes("lvm") ? "  LVM version:     2.03.16(2)\n" : "";
     if (program === "blkid") throw new ToolFailure(2, "");
     if (program === "drbdadm" || program === "drbdsetup") return this.#drbd(program, args);
     return "";

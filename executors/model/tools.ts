@@ -12,7 +12,8 @@ export class ToolFailure extends Error {
   }
 }
 
-const denied = (code: number, text: string): ToolFailure => new ToolFailure(17, `State change failed: (${code}) ${text}\n`);
+const denied = (code: number, text: string): ToolFailure =>
+  new ToolFailure(17, `State change failed: (${code}) ${text}\n`);
 
 /** What drbdadm reads of a resource's file. */
 export function parseOptions(text: string, uname: string): ModelOptions {
@@ -86,7 +87,8 @@ export class DrbdTools {
     if (replica.disk !== undefined) throw new ToolFailure(10, `${name}: Failure: (124) Device is attached to a disk\n`);
     const disk = this.#disk(replica.options.diskPath);
     const md = disk.metadata;
-    if (disk.failed) throw new ToolFailure(10, `${name}: Failure: (118) IO error(s) occurred during initial access to meta-data.\n`);
+    if (disk.failed)
+      throw new ToolFailure(10, `${name}: Failure: (118) IO error(s) occurred during initial access to meta-data.\n`);
     if (md === undefined) throw new ToolFailure(10, `${name}: Failure: (119) No valid meta-data signature found.\n`);
     const connected = this.#model.connected(replica) !== undefined;
     if (replica.role === "Primary" && !connected && (md.current & ~1n) !== replica.exposed)
@@ -123,7 +125,10 @@ export class DrbdTools {
   disconnect(name: string): void {
     const replica = this.#get(name);
     if (replica.net === "StandAlone")
-      throw new ToolFailure(10, "??: Failure: (162) Invalid configuration request\nadditional info from kernel:\nunknown connection\n");
+      throw new ToolFailure(
+        10,
+        "??: Failure: (162) Invalid configuration request\nadditional info from kernel:\nunknown connection\n",
+      );
     const peer = this.#model.peerOf(replica);
     if (this.#model.connected(replica) !== undefined && this.#model.link.up && peer?.session === replica.session)
       this.#outdate(replica, peer as ModelReplica);
@@ -146,7 +151,8 @@ export class DrbdTools {
       const refusal = this.#refusal(replica);
       if (refusal === undefined) break;
       if (attempt >= 4) throw refusal;
-      if (refusal === TWO_PRIMARIES || (refusal === NO_DATA && replica.diskState === "Inconsistent" && !force)) throw refusal;
+      if (refusal === TWO_PRIMARIES || (refusal === NO_DATA && replica.diskState === "Inconsistent" && !force))
+        throw refusal;
       if (refusal === NO_DATA && force && rank(replica.diskState) >= rank("Inconsistent")) {
         forceUpToDate(this.#model, replica);
         continue;
@@ -180,14 +186,19 @@ export class DrbdTools {
     const peer = this.#model.peerOf(replica);
     if (connected && peer?.role === "Primary" && !replica.options.twoPrimaries) return TWO_PRIMARIES;
     if (!connected && rank(replica.diskState) < rank("UpToDate")) return NO_DATA;
-    if (replica.options.fencing !== "dont-care" && !connected && rank(replica.peerDisk) >= rank("DUnknown")) return UNFENCED;
+    if (replica.options.fencing !== "dont-care" && !connected && rank(replica.peerDisk) >= rank("DUnknown"))
+      return UNFENCED;
     const nothing = rank(replica.diskState) < rank("UpToDate") && rank(replica.peerDisk) < rank("UpToDate");
     return nothing ? NO_DATA : undefined;
   }
 
   demote(name: string): void {
     const replica = this.#get(name);
-    if (replica.openers > 0) throw new ToolFailure(11, `${replica.options.minor}: State change failed: (-12) Device is held open by someone\n`);
+    if (replica.openers > 0)
+      throw new ToolFailure(
+        11,
+        `${replica.options.minor}: State change failed: (-12) Device is held open by someone\n`,
+      );
     replica.role = "Secondary";
     const md = replica.disk?.metadata;
     if (md !== undefined && replica.attached) md.current &= ~1n;
@@ -277,7 +288,7 @@ function eventLines(replica: ModelReplica): string[] {
     `exists connection name:${name} peer-node-id:0${named} connection:${replica.net} role:${peerRole} congested:no`,
   ];
   if (!hasMinor) return lines;
-  const size = replica.attached ? 65_496 : 0;
+  const size = replica.attached ? 65_536 : 0;
   return [
     ...lines,
     `exists device name:${name} volume:0 minor:${options.minor} disk:${replica.diskState} size:${size} blocked:no`,

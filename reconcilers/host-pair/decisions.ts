@@ -111,12 +111,13 @@ export function winAlone(mirror: MirrorId, me: string): Decision {
   return (status) => {
     const entry = entryOf(status, mirror);
     if (!entry?.members.includes(me)) return notAMember(mirror, me, entry);
-    if (entry.primary !== me)
-      return refused("NotPrimary", `the record does not name ${me} as primary of ${label(mirror)}`);
+    if (entry.primary !== undefined && entry.primary !== me)
+      return refused("NotPrimary", `the record names ${entry.primary} as primary of ${label(mirror)}, not ${me}`);
     return change(status, "PeerLost", (old) => {
-      if (old.primary !== me || !old.members.includes(me)) return old;
+      const mine = old.primary === me || old.uid === mirror.uid;
+      if (!mine || !old.members.includes(me)) return old;
       const { window: _, ...rest } = old;
-      return { ...rest, members: [me] };
+      return { ...rest, members: [me], primary: me };
     });
   };
 }

@@ -15,6 +15,8 @@ export interface ReplicaSurroundings {
   /** What the arbitration allows now, of what the spec asks. */
   readonly role: "Primary" | "Secondary";
   readonly connect: boolean;
+  /** A recorded window of a live migration is open. */
+  readonly twoPrimaries: boolean;
   readonly metadata: DesiredReplica["metadata"];
 }
 
@@ -46,7 +48,7 @@ function resourceConfig(replica: MirrorReplica, around: ReplicaSurroundings): Re
     port: spec.port,
     local: { nodeName: around.host.status?.uname ?? spec.hostName, address: spec.address, disk: around.disk },
     peer: { nodeName: around.peer.status?.uname ?? spec.peerHostName, address: spec.peerAddress, disk: around.disk },
-    twoPrimaries: spec.twoPrimaries,
+    twoPrimaries: around.twoPrimaries,
     sharedSecret: around.sharedSecret,
     tuning: {
       resyncRateBytes: options.resyncRate === undefined ? undefined : parseBytes(String(options.resyncRate)),

@@ -24,7 +24,7 @@ export interface NeededDecision {
   readonly decision: decisions.Decision;
 }
 
-const connected = ({ kernel }: ObservedReplica): boolean => kernel?.connection?.state === "Connected";
+export const connected = ({ kernel }: ObservedReplica): boolean => kernel?.connection?.state === "Connected";
 const ownUpToDate = ({ kernel }: ObservedReplica): boolean => kernel?.device?.diskState === "UpToDate";
 
 /**
@@ -61,6 +61,11 @@ function leave(view: MembershipView, entry: HostPairMirror): NeededDecision | un
       why: `take ${me} out: its disk is ${kernel.device.diskState}`,
       decision: decisions.shrink(mirror, me, me, "DiskNotUpToDate"),
     };
+  if (wanted.connect && entry.primary === peer && kernel.device.diskState === "Consistent" && !talks(observed))
+    return {
+      why: `take ${me} out until it has met ${peer}, which may have gone on alone`,
+      decision: decisions.shrink(mirror, me, me, "NotMetSinceBoot"),
+    };
   const peerDisk = kernel.connection?.peerDiskState;
   if (connected(observed) && peerDisk !== "UpToDate" && peerDisk !== "DUnknown" && peerDisk !== "Consistent")
     return {
@@ -79,14 +84,16 @@ function join(view: MembershipView, entry: HostPairMirror): NeededDecision | und
   const { mirror, me, peer, observed, wanted } = view;
   const { kernel } = observed;
   if (kernel?.device === undefined) return undefined;
-  if (wanted.role === "Secondary" && kernel.role === "Secondary" && entry.primary === me)
+  const alone = isOnlyMember(entry, me);
+  if (wanted.role === "Secondary" && kernel.role === "Secondary" && entry.primary === me && !alone)
     return { why: `record that ${me} gave up being primary`, decision: decisions.releasePrimary(mirror, me) };
   // The last member is all there is: nothing is gained by keeping it from being used.
   if (view.lags && entry.members.length > 1) return undefined;
-  if (wanted.role === "Primary" && entry.primary !== me)
+  // Only a primary can take the other side in again: the only member becomes it, whoever is wanted in the end.
+  if ((wanted.role === "Primary" || (alone && entry.primary === undefined)) && entry.primary !== me)
     return { why: `claim the primary role for ${me}`, decision: decisions.claimPrimary(mirror, me) };
   const whole =
-    kernel.role === "Primary" &&
+    (kernel.role === "Primary" || alone) &&
     ownUpToDate(observed) &&
     connected(observed) &&
     kernel.connection?.replication === "Established" &&
@@ -99,11 +106,36 @@ function join(view: MembershipView, entry: HostPairMirror): NeededDecision | und
 /** What the record allows of what the spec asks. */
 export function allowedRole(view: MembershipView): "Primary" | "Secondary" {
   const { entry, me, observed, wanted } = view;
-  if (wanted.role === "Secondary") return "Secondary";
+  const isPrimary = observed.kernel?.role === "Primary";
+  if (entry !== undefined && entry.primary === me && isOnlyMember(entry, me)) {
+    // Before it meets anybody it makes a data generation of its own, so that a frozen former primary cannot go on with it.
+    if (isPrimary || !connected(observed)) return "Primary";
+    return wanted.role;
+  }
+  if (wanted.role === "Secondary" || isLoser(view)) return "Secondary";
   if (entry?.primary === me && entry.members.includes(me)) return "Primary";
   // Never demoted for a missing record: what runs, runs; only promotion needs leave.
-  return observed.kernel?.role === "Primary" ? "Primary" : "Secondary";
+  return isPrimary ? "Primary" : "Secondary";
 }
+
+/** Frozen, and the record says that the other side has gone on: nothing that waits here may ever complete. */
+export function isLoser({ entry, me, observed }: MembershipView): boolean {
+  const frozen = observed.kernel?.role === "Primary" && observed.kernel.suspended.length > 0;
+  return frozen && entry !== undefined && !entry.members.includes(me);
+}
+
+/** A host that took over meets its former peer only as primary: see `allowedRole`. */
+export function mayConnect({ entry, me, observed }: MembershipView): boolean {
+  const tookOver = entry !== undefined && entry.primary === me && isOnlyMember(entry, me);
+  return !tookOver || observed.kernel?.role === "Primary" || connected(observed);
+}
+
+const isOnlyMember = (entry: HostPairMirror, me: string): boolean =>
+  entry.members.length === 1 && entry.members[0] === me;
+
+/** Tries to reach the peer, or has reached it. */
+export const talks = ({ kernel }: ObservedReplica): boolean =>
+  kernel?.connection !== undefined && kernel.connection.state !== "StandAlone";
 
 /** Metadata may be made where no acknowledged write can be: before the first generation, or on a side that is out. */
 export function allowedMetadata(view: MembershipView, firstGeneration: boolean): "keep" | "may-create" {

@@ -6,6 +6,7 @@ import type { Volume } from "../../crds/generated/volume.ts";
 import { onDiskNameProblem } from "../../crds/on-disk-name.ts";
 import type { Executor } from "../../executors/command/types.ts";
 import { planReplica } from "../../executors/drbd/driver.ts";
+import type { Step } from "../../executors/driver.ts";
 import { observeReplica } from "../../executors/drbd/observe.ts";
 import { TerminalError } from "../../machinery/errors.ts";
 import { done, type Reconcile, type ReconcileContext, requeueAfter } from "../../machinery/result.ts";
@@ -15,14 +16,27 @@ import { applyPlan, ready, type Report, runPass, waiting } from "../pass.ts";
 import { desiredReplica, resourceName } from "./desired.ts";
 import { finalizeReplica } from "./finalize.ts";
 import { type LagMemory, updateLag } from "./lag.ts";
-import { allowedMetadata, allowedRole, type MembershipView, neededDecision } from "./membership.ts";
+import {
+  allowedMetadata,
+  allowedRole,
+  isLoser,
+  mayConnect,
+  type MembershipView,
+  neededDecision,
+} from "./membership.ts";
+import { releaseFrozen } from "./frozen.ts";
+import { Meetings } from "./meetings.ts";
 import { replicaConditions, replicaFields } from "./status.ts";
+import { takeOver } from "./takeover.ts";
 
 export interface MirrorReplicaDeps {
   readonly hostName: string;
   readonly exec: Executor;
   readonly arbiter: Arbiter;
   readonly lag: LagMemory;
+  /** Whether the kernel's helper waits for an answer about this resource's lost peer. */
+  isAsked(resource: string): Promise<boolean>;
+  readonly monotonicMs: () => number;
   readonly replicas: ObjectAccess<MirrorReplica>;
   readonly mirrors: ObjectReader<Mirror>;
   readonly volumes: ObjectReader<Volume>;
@@ -38,6 +52,7 @@ const OBSERVE_AGAIN_MS = 15_000;
 
 /** One host's side of a Mirror: makes DRBD what the spec asks, as far as the record of the pair allows it. */
 export function mirrorReplicaReconciler(deps: MirrorReplicaDeps): Reconcile {
+  const meetings = new Meetings(deps.monotonicMs);
   return async (context, request) => {
     const replica = deps.replicas.get(request);
     if (replica?.spec.hostName !== deps.hostName) return done;
@@ -46,7 +61,7 @@ export function mirrorReplicaReconciler(deps: MirrorReplicaDeps): Reconcile {
       await deps.replicas.addFinalizer(replica, CLEANUP_FINALIZER);
       return done; // the write comes back as a change
     }
-    return runPass(context, deps.replicas, replica, () => onePass(deps, context, replica));
+    return runPass(context, deps.replicas, replica, () => onePass(deps, meetings, context, replica));
   };
 }
 
@@ -55,13 +70,14 @@ const MAX_STEPS = 10;
 
 async function onePass(
   deps: MirrorReplicaDeps,
+  meetings: Meetings,
   context: ReconcileContext,
   replica: MirrorReplica,
 ): Promise<Report<MirrorReplica>> {
   const found = await surroundings(deps, replica);
   if ("conditions" in found) return found;
   for (let taken = 1; ; taken++) {
-    const { report, goOn } = await oneStep(deps, context, replica, found);
+    const { report, goOn } = await oneStep(deps, meetings, context, replica, found);
     if (!goOn || taken === MAX_STEPS) return report;
   }
 }
@@ -76,6 +92,7 @@ interface StepResult {
 
 async function oneStep(
   deps: MirrorReplicaDeps,
+  meetings: Meetings,
   context: ReconcileContext,
   replica: MirrorReplica,
   found: Surroundings,
@@ -99,6 +116,19 @@ async function oneStep(
     beginsFirstGeneration: beginsFirstGeneration(replica),
     wanted: replica.spec,
   };
+  const apply = (steps: readonly Step[]) =>
+    applyPlan({ kind: "steps", steps }, { access: deps.replicas, object: replica, exec: deps.exec, context });
+  const takeover = await takeOver(deps, context, replica, record.status);
+  if (takeover.kind === "refused") return end(waiting(takeover.reason, takeover.message, fields));
+  if (takeover.kind === "cut") await apply(takeover.steps);
+  if (takeover.kind === "decided") deps.replicas.event(replica, "Warning", "TookOver", takeover.why);
+  if (takeover.kind !== "none") return { report: changed(replica, fields), goOn: true };
+  const frozen = await releaseFrozen(deps, context, replica, entry, observed);
+  if (frozen.kind === "refused") return end(waiting(frozen.reason, frozen.message, fields));
+  if (frozen.kind === "steps") {
+    await apply(frozen.steps);
+    return { report: changed(replica, fields), goOn: true };
+  }
   const needed = neededDecision(view);
   if (needed !== undefined) {
     const outcome = await deps.arbiter.decide(pair, needed.decision, context.signal);
@@ -106,10 +136,13 @@ async function oneStep(
     deps.replicas.event(replica, "Normal", "Decided", needed.why);
     return { report: changed(replica, fields), goOn: true };
   }
+  const name = resourceName(replica);
+  const connect = replica.spec.connect && mayConnect(view) && meetings.mayConnect(name, view);
   const desired = desiredReplica(replica, {
     ...found,
-    role: allowedRole(view),
-    connect: replica.spec.connect,
+    role: meetings.mayPromote(name, view) ? allowedRole(view) : "Secondary",
+    connect,
+    twoPrimaries: entry?.window !== undefined,
     metadata: allowedMetadata(view, replica.spec.firstGeneration !== undefined),
   });
   const plan = planReplica(desired, observed);
@@ -119,7 +152,7 @@ async function oneStep(
   const next = fields.resync === undefined ? OBSERVE_AGAIN_MS : PROGRESS_MS;
   return end({
     fields,
-    conditions: replicaConditions(replica, observed),
+    conditions: replicaConditions(replica, observed, isLoser(view)),
     next: requeueAfter(next, "look at DRBD again"),
   });
 }

@@ -46,7 +46,11 @@ function resync(progress: NonNullable<ObservedReplica["progress"]>, now: Date): 
 const isConnected = ({ kernel }: ObservedReplica): boolean => kernel?.connection?.state === "Connected";
 
 /** Ready says that this side does what is asked; the others say what of it is there. */
-export function replicaConditions(replica: MirrorReplica, observed: ObservedReplica): readonly ConditionFact[] {
+export function replicaConditions(
+  replica: MirrorReplica,
+  observed: ObservedReplica,
+  lost = false,
+): readonly ConditionFact[] {
   const host = replica.spec.hostName;
   const attached = isAttached(observed.kernel);
   const state = observed.kernel?.device?.diskState ?? "Diskless";
@@ -67,6 +71,14 @@ export function replicaConditions(replica: MirrorReplica, observed: ObservedRepl
         ? `connected to ${replica.spec.peerHostName}`
         : `not connected to ${replica.spec.peerHostName}`,
     },
+    lost
+      ? {
+          type: "NeedsReboot",
+          status: "True",
+          reason: "FrozenAfterTakeover",
+          message: `${replica.spec.peerHostName} has gone on alone, and ${host} holds writes that may never complete: stop what has the device open, or restart ${host}`,
+        }
+      : { type: "NeedsReboot", status: "False", reason: "NotNeeded", message: "nothing here waits for ever" },
   ];
 }
 

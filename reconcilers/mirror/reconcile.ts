@@ -1,9 +1,11 @@
 import { API_VERSION, CLEANUP_FINALIZER } from "../../crds/constants.ts";
 import type { Mirror, MirrorReplicaSource } from "../../crds/generated/mirror.ts";
-import type { MirrorReplica } from "../../crds/generated/mirror-replica.ts";
+import type { HostPair, HostPairMirror } from "../../crds/generated/host-pair.ts";
+import type { MirrorReplica, MirrorReplicaSpec } from "../../crds/generated/mirror-replica.ts";
 import type { Volume } from "../../crds/generated/volume.ts";
 import { onDiskName, onDiskNameProblem } from "../../crds/on-disk-name.ts";
 import { internalMetadataBytes } from "../../executors/drbd/metadata-size.ts";
+import { findCondition } from "../../machinery/conditions.ts";
 import { TerminalError } from "../../machinery/errors.ts";
 import { formatBytes, parseBytes } from "../../machinery/quantity.ts";
 import { done, type Reconcile, requeueAfter } from "../../machinery/result.ts";
@@ -86,7 +88,7 @@ async function onePass(deps: MirrorDeps, mirror: Mirror): Promise<Report<Mirror>
     firstGeneration: firstGeneration.state !== "GenerationSet",
     sizeBytes,
     connect: true,
-    takeover: undefined,
+    takeover: takeoverOrder(deps, primary, record, entry),
   };
   await makeReplicas(deps, mirror, sides, shared);
   return {
@@ -94,6 +96,23 @@ async function onePass(deps: MirrorDeps, mirror: Mirror): Promise<Report<Mirror>
     conditions: mirrorConditions(primary, replicas, entry),
     next: requeueAfter(LOOK_AGAIN_MS, "put the status together again"),
   };
+}
+
+/**
+ * The administrator wants the device where the record does not have it, and the host that has it does not answer: then
+ * the other one is told to take over, as of the record that this was decided by.
+ */
+function takeoverOrder(
+  deps: MirrorDeps,
+  wanted: string,
+  record: HostPair | undefined,
+  entry: HostPairMirror | undefined,
+): MirrorReplicaSpec["takeover"] {
+  const present = entry?.primary;
+  if (present === undefined || present === wanted || record?.status === undefined) return undefined;
+  const host = deps.hosts.get({ namespace: "", name: present });
+  const lost = findCondition(host?.status?.conditions, "Ready");
+  return lost?.status === "False" && lost.reason === "HeartbeatLost" ? { epoch: record.status.epoch } : undefined;
 }
 
 function keptFields(mirror: Mirror): NonNullable<Report<Mirror>["fields"]> {

@@ -1,0 +1,168 @@
+import type { Random } from "../../machinery/random.ts";
+import { HOSTS, type HostName, MIRROR_NAMES, type World } from "./world.ts";
+
+const KINDS = [
+  "cut replication",
+  "cut API",
+  "hang API",
+  "API down",
+  "kill agent",
+  "pause agent",
+  "reboot",
+  "power off",
+  "fail disk",
+  "slow disk",
+  "kill helpers",
+  "move primary",
+  "restart controllers",
+  "unreliable API",
+  "jump clock",
+  "lose host",
+  "fail over",
+  "fail over",
+  "fail over",
+] as const;
+export type FaultKind = (typeof KINDS)[number];
+
+/** One misfortune with its end; a run's are a list, so that it can be made shorter. */
+export interface Fault {
+  readonly atMs: number;
+  readonly forMs: number;
+  readonly kind: FaultKind;
+  readonly host: HostName;
+  readonly mirror: (typeof MIRROR_NAMES)[number];
+}
+
+export const CHAOS_MS = 60_000;
+
+export function makeFaults(random: Random): Fault[] {
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(random.next() * list.length)] as T;
+  const count = 2 + Math.floor(random.next() * 9);
+  const faults = Array.from({ length: count }, () => ({
+    atMs: Math.round(random.next() * CHAOS_MS),
+    // Many short ones: what matters happens in the time of a reaction.
+    forMs: Math.round(random.next() ** 2 * 35_000) + 50,
+    kind: pick(KINDS),
+    host: pick(HOSTS),
+    mirror: pick(MIRROR_NAMES),
+  }));
+  return faults.sort((a, b) => a.atMs - b.atMs);
+}
+
+export const describeFault = ({ atMs, forMs, kind, host, mirror }: Fault): string =>
+  `${(atMs / 1000).toFixed(3)} s: ${kind} ${host} ${mirror} for ${(forMs / 1000).toFixed(3)} s`;
+
+/** Lets it happen, and end. */
+export function inject(world: World, fault: Fault): void {
+  const { clock } = world;
+  clock.schedule(fault.atMs, () => {
+    world.log(`fault: ${fault.kind} ${fault.host} ${fault.mirror}, ${fault.forMs} ms`);
+    const end = begin(world, fault);
+    clock.schedule(fault.forMs, () => end());
+  });
+}
+
+function begin(world: World, { kind, host, mirror, forMs }: Fault): () => void {
+  const link = world.links.get(host);
+  const disk = world.machine(host).disks.get(`/dev/${host}-${mirror}`);
+  const nothing = () => undefined;
+  switch (kind) {
+    case "cut replication":
+      world.drbd.link.cut();
+      return () => world.drbd.link.mend();
+    case "cut API":
+      link?.cut();
+      return () => link?.mend();
+    case "hang API":
+      link?.hang();
+      return () => link?.mend();
+    case "API down":
+      for (const each of world.links.values()) each.cut();
+      return () => {
+        for (const each of world.links.values()) each.mend();
+      };
+    case "kill agent":
+      world.killAgent(host);
+      return () => world.startAgent(host);
+    case "pause agent":
+      world.pauseAgent(host, true);
+      return () => world.pauseAgent(host, false);
+    case "reboot":
+    case "power off":
+      world.powerOff(host);
+      return () => world.powerOn(host);
+    case "lose host":
+      world.drbd.link.cut();
+      link?.hang();
+      return () => {
+        world.drbd.link.mend();
+        link?.mend();
+      };
+    case "fail over": {
+      // The host is cut off or dies, and a person wants everything on the other one.
+      const other = host === "alpha" ? "beta" : "alpha";
+      const dies = forMs % 3 === 0;
+      world.clock.schedule(forMs / 4, () => {
+        for (const name of MIRROR_NAMES) world.setPrimary(name, other);
+      });
+      if (dies) world.powerOff(host);
+      else {
+        world.drbd.link.cut();
+        link?.hang();
+      }
+      return () => {
+        world.drbd.link.mend();
+        link?.mend();
+        world.powerOn(host);
+      };
+    }
+    case "fail disk":
+      if (disk !== undefined) disk.failed = true;
+      return () => {
+        if (disk !== undefined) disk.failed = false;
+      };
+    case "slow disk":
+      if (disk !== undefined) disk.latencyMs = 700;
+      return () => {
+        if (disk !== undefined) disk.latencyMs = 1;
+      };
+    case "kill helpers":
+      world.machine(host).killHelpers();
+      return nothing;
+    case "move primary":
+      world.setPrimary(mirror, host);
+      return nothing;
+    case "restart controllers":
+      world.restartControllers();
+      return nothing;
+    case "unreliable API":
+      for (const each of world.links.values()) each.unreliable = 0.3;
+      return () => {
+        for (const each of world.links.values()) each.unreliable = 0;
+      };
+    case "jump clock":
+      world.wallOffsetMs.set(host, (world.wallOffsetMs.get(host) ?? 0) - 3_600_000);
+      return nothing;
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** Everything that can be mended is. */
+export function mendAll(world: World): void {
+  world.log("all is mended");
+  world.drbd.link.mend();
+  for (const link of world.links.values()) {
+    link.mend();
+    link.unreliable = 0;
+  }
+  for (const name of HOSTS) {
+    for (const disk of world.machine(name).disks.values()) {
+      disk.failed = false;
+      disk.latencyMs = 1;
+    }
+    world.powerOn(name);
+    world.pauseAgent(name, false);
+    world.startAgent(name);
+  }
+}

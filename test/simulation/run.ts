@@ -1,0 +1,80 @@
+import { seededRandom } from "../../machinery/random.ts";
+import type { Violation } from "./checks.ts";
+import { CHAOS_MS, type Fault, inject, makeFaults, mendAll } from "./faults.ts";
+import { HOSTS, type HostName, MIRROR_NAMES, World } from "./world.ts";
+
+export interface Outcome {
+  readonly seed: number;
+  readonly faults: readonly Fault[];
+  readonly violation: Violation | undefined;
+  /** Mirrors that nobody could write to in the end, although everything was mended. */
+  readonly stuck: readonly string[];
+  readonly acknowledged: number;
+  readonly lines: readonly string[];
+}
+
+const STEP_MS = 250;
+/** How long a mended system may take until everything is whole again. */
+const HEAL_MS = 150_000;
+/** After it a person restarts machines that are still frozen. */
+const PATIENCE_MS = 40_000;
+
+export const faultsOf = (seed: number): Fault[] => makeFaults(seededRandom(seed ^ 0x5eed));
+
+/** One life of the system, from empty disks to mended. Everything follows from the seed and the list of faults. */
+export async function simulate(
+  seed: number,
+  options: { readonly faults?: readonly Fault[]; readonly verbose?: boolean } = {},
+): Promise<Outcome> {
+  const faults = options.faults ?? faultsOf(seed);
+  const world = new World(seed, options);
+  const chance = seededRandom(seed ^ 0xace);
+  const primaries = MIRROR_NAMES.map((): HostName => (chance.next() < 0.7 ? "alpha" : "beta"));
+  const outcome = (stuck: readonly string[]): Outcome => ({
+    seed,
+    faults,
+    violation: world.violation,
+    stuck,
+    acknowledged: world.writers.reduce((sum, { acknowledged }) => sum + acknowledged, 0),
+    lines: world.lines,
+  });
+  if (!(await world.setUp(primaries)) || world.violation !== undefined) return outcome(["set-up"]);
+  for (const fault of faults) inject(world, fault);
+  if (!(await run(world, CHAOS_MS))) return outcome([]);
+  mendAll(world);
+  await untilWhole(world, PATIENCE_MS);
+  for (const host of HOSTS) restartIfFrozen(world, host);
+  await untilWhole(world, HEAL_MS - PATIENCE_MS);
+  return outcome(world.violation === undefined ? await stuckMirrors(world) : []);
+}
+
+/** Runs until both mirrors have both members and the wanted primary. */
+async function untilWhole(world: World, limitMs: number): Promise<void> {
+  const endMs = world.clock.monotonicMs() + limitMs;
+  while (world.clock.monotonicMs() < endMs && (await run(world, 1000)))
+    if (MIRROR_NAMES.every((name) => world.isWhole(name))) return;
+}
+
+/** False as soon as a promise is broken. */
+async function run(world: World, forMs: number): Promise<boolean> {
+  for (let ms = 0; ms < forMs && world.violation === undefined; ms += STEP_MS) {
+    await world.clock.advance(STEP_MS);
+    world.checks.readAll();
+  }
+  return world.violation === undefined;
+}
+
+function restartIfFrozen(world: World, host: HostName): void {
+  const frozen = [...world.drbd.kernel(host).values()].some(({ suspended }) => suspended);
+  if (!frozen) return;
+  world.powerOff(host);
+  world.clock.schedule(5000, () => world.powerOn(host));
+}
+
+async function stuckMirrors(world: World): Promise<string[]> {
+  const before = MIRROR_NAMES.map((name) => world.checks.of(name).blocks.size);
+  await run(world, 10_000);
+  return MIRROR_NAMES.filter(
+    (name, index) => !world.isWhole(name) || world.checks.of(name).blocks.size === before[index],
+  );
+}

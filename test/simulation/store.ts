@@ -1,0 +1,295 @@
+import type { ApiObject } from "../../client/api-object.ts";
+import type { HttpRequest } from "../../client/transport.ts";
+import type { Clock } from "../../machinery/clock.ts";
+import { type Random, uuid } from "../../machinery/random.ts";
+
+export type Json = Record<string, unknown>;
+export interface Answer {
+  readonly status: number;
+  readonly body: Json;
+}
+interface Target {
+  readonly plural: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly subresource: string;
+  readonly query: URLSearchParams;
+}
+interface Watcher {
+  readonly target: Target;
+  readonly send: (line: string | undefined) => void;
+}
+
+const BOOKMARK_MS = 60_000;
+
+/**
+ * The Kubernetes API as far as agents and controllers use it: quorum reads, compare-and-set, server-side apply of
+ * whole fields, merge patches of metadata, streaming lists and watches. It checks no schema: what the real server would
+ * refuse, the checks of the simulation report.
+ */
+export class SimulatedStore {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  #objects = new Map<string, Json>();
+  #applied = new Map<string, Json>();
+  #revision = 1;
+  readonly #watchers = new Set<Watcher>();
+  #snapshot:
+    | { readonly objects: Map<string, Json>; readonly applied: Map<string, Json>; readonly revision: number }
+    | undefined;
+  /** Called with every write that was taken. */
+  onWrite: (plural: string, before: Json | undefined, after: Json, user: string) => void = () => undefined;
+
+  constructor(clock: Clock, random: Random) {
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  get<T>(plural: string, namespace: string, name: string): T | undefined {
+    return this.#objects.get(`${plural}/${namespace}/${name}`) as T | undefined;
+  }
+
+  list<T>(plural: string): T[] {
+    return [...this.#objects].filter(([key]) => key.startsWith(`${plural}/`)).map(([, object]) => object as T);
+  }
+
+  takeSnapshot(): void {
+    this.#snapshot = { objects: new Map(this.#objects), applied: new Map(this.#applied), revision: this.#revision };
+  }
+
+  /** Restored from a backup: revisions go back too, and every watch breaks. */
+  rollBack(): boolean {
+    if (this.#snapshot === undefined) return false;
+    this.#objects = new Map(this.#snapshot.objects);
+    this.#applied = new Map(this.#snapshot.applied);
+    this.#revision = this.#snapshot.revision;
+    for (const watcher of [...this.#watchers]) watcher.send(undefined);
+    return true;
+  }
+
+  handle(request: HttpRequest, user: string): Answer {
+    const target = parsePath(request.path);
+    const key = `${target.plural}/${target.namespace}/${target.name}`;
+    const current = this.#objects.get(key);
+    const body = (request.body === undefined ? {} : JSON.parse(request.body)) as Json;
+    switch (request.method) {
+      case "GET":
+        if (target.name === "") return { status: 200, body: this.#page(target) };
+        return current === undefined ? failure(404, "NotFound") : { status: 200, body: current };
+      case "POST":
+        return this.#create(target, body, user);
+      case "PUT":
+        return current === undefined ? failure(404, "NotFound") : this.#put(key, target, current, body, user);
+      case "PATCH":
+        return this.#patch(key, target, current, body, request.headers["content-type"] ?? "", user);
+      case "DELETE":
+        return current === undefined ? failure(404, "NotFound") : this.#delete(key, target, current, user);
+      default:
+        return failure(405, "MethodNotAllowed");
+    }
+  }
+
+  #page(target: Target): Json {
+    const items = this.#matching(target);
+    return { kind: "List", metadata: { resourceVersion: String(this.#revision) }, items };
+  }
+
+  #matching(target: Target): Json[] {
+    return this.list<Json>(target.plural).filter((object) => matches(target, object));
+  }
+
+  #create(target: Target, body: Json, user: string): Answer {
+    const metadata = body.metadata as Json;
+    const name = String(metadata.name ?? `${String(metadata.generateName)}${this.#revision}`);
+    const key = `${target.plural}/${target.namespace}/${name}`;
+    if (this.#objects.has(key)) return failure(409, "AlreadyExists");
+    const { status: _, ...rest } = body;
+    const made = {
+      ...rest,
+      metadata: {
+        ...metadata,
+        name,
+        ...(target.namespace ? { namespace: target.namespace } : {}),
+        uid: uuid(this.#random),
+        generation: 1,
+      },
+    };
+    return { status: 201, body: this.#save(key, target, undefined, made, user) };
+  }
+
+  #put(key: string, target: Target, current: Json, body: Json, user: string): Answer {
+    const asked = (body.metadata as Json).resourceVersion;
+    if (asked !== undefined && asked !== (current.metadata as Json).resourceVersion) return failure(409, "Conflict");
+    const next =
+      target.subresource === "status" ? { ...current, status: body.status } : { ...body, status: current.status };
+    return { status: 200, body: this.#save(key, target, current, { ...next, metadata: current.metadata }, user) };
+  }
+
+  #patch(key: string, target: Target, current: Json | undefined, body: Json, type: string, user: string): Answer {
+    if (type === "application/apply-patch+yaml") return this.#apply(key, target, current, body, user);
+    if (current === undefined) return failure(404, "NotFound");
+    const asked = (body.metadata as Json | undefined)?.resourceVersion;
+    if (asked !== undefined && asked !== (current.metadata as Json).resourceVersion) return failure(409, "Conflict");
+    return { status: 200, body: this.#save(key, target, current, mergePatch(current, body) as Json, user) };
+  }
+
+  #apply(key: string, target: Target, current: Json | undefined, body: Json, user: string): Answer {
+    const manager = `${key}|${target.query.get("fieldManager")}|${target.subresource}`;
+    const { uid } = (body.metadata ?? {}) as { uid?: string };
+    if (uid !== undefined && uid !== (current?.metadata as Json | undefined)?.uid) return failure(409, "Conflict");
+    if (current === undefined && target.subresource !== "") return failure(404, "NotFound");
+    const own =
+      target.subresource === "status" ? { status: body.status } : { spec: body.spec, metadata: body.metadata };
+    const before = this.#applied.get(manager);
+    const base = current ?? {
+      apiVersion: body.apiVersion,
+      kind: body.kind,
+      metadata: { uid: uuid(this.#random), generation: 1 },
+    };
+    const merged = merge(takeAway(base, before, own), own) as Json;
+    this.#applied.set(manager, own);
+    const next = target.subresource === "status" ? withOwner(merged, target.query.get("fieldManager"), own) : merged;
+    return { status: 200, body: this.#save(key, target, current, next, user) };
+  }
+
+  #delete(key: string, target: Target, current: Json, user: string): Answer {
+    const metadata = current.metadata as { finalizers?: string[]; deletionTimestamp?: string };
+    if ((metadata.finalizers ?? []).length === 0) return { status: 200, body: this.#remove(key, current) };
+    if (metadata.deletionTimestamp !== undefined) return { status: 200, body: current };
+    const marked = { ...current, metadata: { ...metadata, deletionTimestamp: this.#clock.now().toISOString() } };
+    return { status: 200, body: this.#save(key, target, current, marked, user) };
+  }
+
+  #remove(key: string, current: Json): Json {
+    this.#objects.delete(key);
+    this.#applied = new Map([...this.#applied].filter(([name]) => !name.startsWith(`${key}|`)));
+    const gone = { ...current, metadata: { ...(current.metadata as Json), resourceVersion: String(++this.#revision) } };
+    this.#publish("DELETED", key, gone);
+    return gone;
+  }
+
+  #save(key: string, target: Target, before: Json | undefined, next: Json, user: string): Json {
+    if (before !== undefined && JSON.stringify(before) === JSON.stringify(next)) return before;
+    const metadata = { ...(next.metadata as Json) };
+    const finalizers = metadata.finalizers as string[] | undefined;
+    if (metadata.deletionTimestamp !== undefined && (finalizers ?? []).length === 0) return this.#remove(key, next);
+    const grown = before !== undefined && JSON.stringify(before.spec) !== JSON.stringify(next.spec);
+    if (grown) metadata.generation = Number(metadata.generation ?? 0) + 1;
+    metadata.resourceVersion = String(++this.#revision);
+    const saved = { ...next, metadata };
+    this.#objects.set(key, saved);
+    this.onWrite(target.plural, before, saved, user);
+    this.#publish(before === undefined ? "ADDED" : "MODIFIED", key, saved);
+    return saved;
+  }
+
+  #publish(type: string, key: string, object: Json): void {
+    const plural = key.slice(0, key.indexOf("/"));
+    const line = JSON.stringify({ type, object });
+    for (const watcher of this.#watchers)
+      if (watcher.target.plural === plural && matches(watcher.target, object)) watcher.send(line);
+  }
+
+  /** Starts a watch; `send(undefined)` breaks it. Answers with what stops it, or with a refusal. */
+  watch(path: string, send: (line: string | undefined) => void): (() => void) | Answer {
+    const target = parsePath(path);
+    const from = target.query.get("resourceVersion");
+    // No history is kept: who does not start from now must list again.
+    if (from !== null && Number(from) !== this.#revision) return failure(410, "Expired");
+    if (target.query.has("sendInitialEvents")) {
+      for (const object of this.#matching(target)) send(JSON.stringify({ type: "ADDED", object }));
+      send(this.#bookmark(true));
+    }
+    const watcher = { target, send };
+    this.#watchers.add(watcher);
+    const beat = () => {
+      if (!this.#watchers.has(watcher)) return;
+      send(this.#bookmark(false));
+      this.#clock.schedule(BOOKMARK_MS, beat);
+    };
+    this.#clock.schedule(BOOKMARK_MS, beat);
+    return () => void this.#watchers.delete(watcher);
+  }
+
+  #bookmark(initial: boolean): string {
+    const annotations = initial ? { annotations: { "k8s.io/initial-events-end": "true" } } : {};
+    const object: ApiObject = { metadata: { resourceVersion: String(this.#revision), ...annotations } };
+    return JSON.stringify({ type: "BOOKMARK", object });
+  }
+}
+
+export const failure = (code: number, reason: string): Answer => ({
+  status: code,
+  body: { kind: "Status", code, reason, message: reason },
+});
+
+function parsePath(path: string): Target {
+  const url = new URL(path, "https://store");
+  const parts = url.pathname.split("/").filter((part) => part !== "");
+  const rest = parts.slice(parts[0] === "api" ? 2 : 3);
+  const namespace = rest[0] === "namespaces" && rest.length > 2 ? (rest[1] ?? "") : "";
+  const [plural = "", name = "", subresource = ""] = namespace === "" ? rest : rest.slice(2);
+  return { plural, namespace, name, subresource, query: url.searchParams };
+}
+
+function matches(target: Target, object: Json): boolean {
+  const metadata = object.metadata as { namespace?: string };
+  if (target.namespace !== "" && metadata.namespace !== target.namespace) return false;
+  const selector = target.query.get("fieldSelector");
+  if (selector === null || selector === "") return true;
+  const [path = "", wanted] = selector.split("=");
+  const value = path.split(".").reduce<unknown>((at, key) => (at as Json | undefined)?.[key], object);
+  return value === wanted;
+}
+
+const isObject = (value: unknown): value is Json =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+function mergePatch(base: unknown, patch: unknown): unknown {
+  if (!isObject(patch)) return patch;
+  const result: Json = isObject(base) ? { ...base } : {};
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) delete result[key];
+    else result[key] = mergePatch(result[key], value);
+  }
+  return result;
+}
+
+const byType = (list: unknown): Map<string, Json> =>
+  new Map((list as Json[] | undefined)?.map((item) => [String(item.type), item]) ?? []);
+
+/** Server-side apply's merge: objects by field, conditions by type, other lists as a whole. */
+function merge(base: unknown, own: unknown, field = ""): unknown {
+  if (field === "conditions") return [...new Map([...byType(base), ...byType(own)]).values()];
+  if (!isObject(own)) return own;
+  const result: Json = isObject(base) ? { ...base } : {};
+  for (const [key, value] of Object.entries(own)) if (value !== undefined) result[key] = merge(result[key], value, key);
+  return result;
+}
+
+/** What a manager applied before and does not want any more goes. */
+function takeAway(base: unknown, before: unknown, now: unknown): unknown {
+  if (!isObject(base) || !isObject(before)) return base;
+  const result: Json = { ...base };
+  for (const [key, value] of Object.entries(before)) {
+    const kept = (now as Json | undefined)?.[key];
+    if (kept === undefined) delete result[key];
+    else result[key] = takeAway(result[key], value, kept);
+  }
+  return result;
+}
+
+/** metadata.managedFields, as far as the status writer reads it. */
+function withOwner(object: Json, manager: string | null, own: Json): Json {
+  const metadata = object.metadata as Json;
+  const others = ((metadata.managedFields as Json[] | undefined) ?? []).filter((entry) => entry.manager !== manager);
+  const entry = { manager, operation: "Apply", subresource: "status", fieldsV1: fieldSet(own) };
+  return { ...object, metadata: { ...metadata, managedFields: [...others, entry] } };
+}
+
+function fieldSet(value: unknown, field = ""): Json {
+  if (field === "conditions")
+    return Object.fromEntries([...byType(value).keys()].map((type) => [`k:${JSON.stringify({ type })}`, {}]));
+  if (!isObject(value)) return {};
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [`f:${key}`, fieldSet(inner, key)]));
+}
