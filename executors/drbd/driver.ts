@@ -18,6 +18,8 @@ export interface DesiredReplica {
   /** `may-create`: the store says that no data can be lost by making metadata here. */
   readonly metadata: "keep" | "may-create";
   readonly connect: boolean;
+  /** Whether a disk may be attached to what is running. */
+  readonly attach: boolean;
   readonly role: "Primary" | "Secondary";
   /** How the first data generation begins, on the one side that begins it; `none` everywhere else and ever after. */
   readonly firstGeneration: "none" | "full-sync" | "skip-sync";
@@ -41,6 +43,11 @@ export function planReplica(desired: DesiredReplica, observed: ObservedReplica):
   if (observed.metadata === "no") return planMetadata(desired, observed);
   const { kernel } = observed;
   if (kernel?.device === undefined) return { kind: "steps", steps: bringUp(desired, kernel) };
+  if (!isAttached(kernel) && !desired.attach)
+    return blocked(
+      "DiskStaysDetached",
+      `${name} is primary without its own disk and without its peer: it waits for the peer`,
+    );
   if (!isAttached(kernel)) return { kind: "steps", steps: [step(`attach the disk of ${name}`, commands.attach(name))] };
   if (observed.appliedDigest !== configDigest(text)) return { kind: "steps", steps: applyOptions(desired, text) };
   return planRunning(desired, kernel);
@@ -117,10 +124,9 @@ function planRole(desired: DesiredReplica, kernel: ResourceState): Plan {
     return { kind: "steps", steps: [step(`make ${name} secondary`, commands.demote(name))] };
   if (kernel.connection?.peerRole === "Primary" && !twoPrimaries)
     return blocked("PeerIsPrimary", `${name} is primary on ${desired.config.peer.nodeName}`);
-  const peerHasData = kernel.connection?.state === "Connected" && kernel.connection.peerDiskState === "UpToDate";
   // `Consistent`: what it says of itself since it was attached alone; DRBD asks for leave before it believes that.
   const ownData = kernel.device?.diskState === "UpToDate" || kernel.device?.diskState === "Consistent";
-  if (!ownData && !peerHasData)
+  if (!ownData)
     return blocked("DataNotUpToDate", `the disk of ${name} is ${kernel.device?.diskState ?? "not attached"} here`);
   return { kind: "steps", steps: [step(`make ${name} primary`, commands.promote(name))] };
 }

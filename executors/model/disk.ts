@@ -7,6 +7,8 @@ export interface Metadata {
   history: bigint[];
   /** Blocks that the two sides may hold differently. */
   dirty: Set<number>;
+  /** The activity log: blocks that a primary began to write; compared after a crash. */
+  active: Set<number>;
   consistent: boolean;
   wasUpToDate: boolean;
   primaryIndicator: boolean;
@@ -21,6 +23,7 @@ export const freshMetadata = (): Metadata => ({
   bitmap: 0n,
   history: [],
   dirty: new Set(),
+  active: new Set(),
   consistent: false,
   wasUpToDate: false,
   primaryIndicator: false,
@@ -28,7 +31,12 @@ export const freshMetadata = (): Metadata => ({
   crashedPrimary: false,
 });
 
-const copyMetadata = (md: Metadata): Metadata => ({ ...md, history: [...md.history], dirty: new Set(md.dirty) });
+const copyMetadata = (md: Metadata): Metadata => ({
+  ...md,
+  history: [...md.history],
+  dirty: new Set(md.dirty),
+  active: new Set(md.active),
+});
 
 /** A disk: which writes it holds, each in a block of its own. What was completed survives a power cut. */
 export class ModelDisk {

@@ -158,7 +158,9 @@ export class DrbdModel {
     replica.connectCount++;
     const unknown = rank(replica.peerDisk) > rank("DUnknown") || rank(replica.peerDisk) < rank("Inconsistent");
     const peerDisk: DiskState = unknown ? "DUnknown" : replica.peerDisk;
-    const unfenced = replica.role === "Primary" && rank(peerDisk) > rank("Outdated") && replica.attached;
+    // Who is not even Consistent itself neither freezes for fencing nor asks: it has no data to go on with.
+    const able = replica.attached && rank(replica.diskState) >= rank("Consistent");
+    const unfenced = replica.role === "Primary" && rank(peerDisk) > rank("Outdated") && able;
     const fences = replica.options.fencing === "resource-and-stonith";
     if (fences && unfenced && !wasUnfenced) replica.suspendedFencing = true;
     replica.peerRole = "Unknown";
@@ -248,6 +250,7 @@ export class DrbdModel {
 
   /** Calls the helper for a lost peer; its exit code counts only while that loss is the last one. */
   async fencePeer(replica: ModelReplica): Promise<boolean> {
+    if (rank(replica.diskState) < rank("Consistent")) return false;
     const count = replica.connectCount;
     const code = await this.callHelper(replica, "fence-peer");
     if (!this.isLive(replica) || replica.net === "Connected" || replica.connectCount !== count) return false;
@@ -323,6 +326,7 @@ export class DrbdModel {
       this.connected(replica) !== undefined &&
       (replica.peerDisk === "UpToDate" || (syncing && rank(replica.peerDisk) >= rank("Inconsistent")));
     replica.inFlight.add(write);
+    if (local) disk.metadata?.active.add(write.block);
     write.localPending = local;
     write.netPending = remote;
     if (remote) this.#sendWrite(replica, write);

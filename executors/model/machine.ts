@@ -228,6 +228,8 @@ export class ModelMachine {
       else tools.resume(Number(subject));
       return "";
     }
+    // Tuning by minor: nothing that the model knows.
+    if (program === "drbdsetup" && verb === "disk-options") return "";
     const text = this.files.get(`/etc/drbd.d/${subject}.res`);
     if (program === "drbdadm" && text === undefined) throw new ToolFailure(1, "no resources defined!\n");
     const options = parseOptions(text ?? "", this.name);

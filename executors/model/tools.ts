@@ -96,7 +96,7 @@ export class DrbdTools {
     if (md.primaryIndicator || md.crashedPrimary) {
       md.crashedPrimary = true;
       // The activity log: whatever may have been written last is compared.
-      for (const block of disk.blocks) md.dirty.add(block);
+      for (const block of md.active) md.dirty.add(block);
     }
     replica.disk = disk;
     if (!connected) replica.peerDisk = md.peerOutdated ? "Outdated" : "DUnknown";

@@ -15,6 +15,7 @@ export interface ReplicaSurroundings {
   /** What the arbitration allows now, of what the spec asks. */
   readonly role: "Primary" | "Secondary";
   readonly connect: boolean;
+  readonly attach: boolean;
   /** A recorded window of a live migration is open. */
   readonly twoPrimaries: boolean;
   readonly metadata: DesiredReplica["metadata"];
@@ -28,6 +29,7 @@ export function desiredReplica(replica: MirrorReplica, around: ReplicaSurroundin
     config: resourceConfig(replica, around),
     metadata: around.metadata,
     connect: around.connect,
+    attach: around.attach,
     role: around.role,
     firstGeneration: firstGeneration(replica),
     sizeBytes: parseBytes(String(replica.spec.size)),

@@ -85,7 +85,13 @@ function join(view: MembershipView, entry: HostPairMirror): NeededDecision | und
   const { kernel } = observed;
   if (kernel?.device === undefined) return undefined;
   const alone = isOnlyMember(entry, me);
-  if (wanted.role === "Secondary" && kernel.role === "Secondary" && entry.primary === me && !alone)
+  if (
+    wanted.role === "Secondary" &&
+    kernel.role === "Secondary" &&
+    entry.primary === me &&
+    !alone &&
+    ownUpToDate(observed)
+  )
     return { why: `record that ${me} gave up being primary`, decision: decisions.releasePrimary(mirror, me) };
   // The last member is all there is: nothing is gained by keeping it from being used.
   if (view.lags && entry.members.length > 1) return undefined;
@@ -120,8 +126,17 @@ export function allowedRole(view: MembershipView): "Primary" | "Secondary" {
 
 /** Frozen, and the record says that the other side has gone on: nothing that waits here may ever complete. */
 export function isLoser({ entry, me, observed }: MembershipView): boolean {
-  const frozen = observed.kernel?.role === "Primary" && observed.kernel.suspended.length > 0;
+  const frozen = observed.kernel?.role === "Primary" && observed.kernel.suspended.length > 0 && !connected(observed);
   return frozen && entry !== undefined && !entry.members.includes(me);
+}
+
+/**
+ * A disk that comes back under a primary without its peer would let go what was frozen, with data of the past: only the
+ * one member may have that.
+ */
+export function mayAttach({ entry, me, observed }: MembershipView): boolean {
+  if (observed.kernel?.role !== "Primary" || connected(observed)) return true;
+  return entry !== undefined && isOnlyMember(entry, me);
 }
 
 /** A host that took over meets its former peer only as primary: see `allowedRole`. */

@@ -20,6 +20,7 @@ import {
   allowedMetadata,
   allowedRole,
   isLoser,
+  mayAttach,
   mayConnect,
   type MembershipView,
   neededDecision,
@@ -142,6 +143,7 @@ async function oneStep(
     ...found,
     role: meetings.mayPromote(name, view) ? allowedRole(view) : "Secondary",
     connect,
+    attach: mayAttach(view),
     twoPrimaries: entry?.window !== undefined,
     metadata: allowedMetadata(view, replica.spec.firstGeneration !== undefined),
   });

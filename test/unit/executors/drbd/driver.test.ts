@@ -33,6 +33,7 @@ const desired = (overrides: Partial<DesiredReplica> = {}): DesiredReplica => ({
   config: config(),
   metadata: "keep",
   connect: true,
+  attach: true,
   role: "Secondary",
   firstGeneration: "none",
   sizeBytes: 2 ** 27,
