@@ -20,9 +20,11 @@ export async function loadLagMemory(stateDir: string, exec: Executor, signal: Ab
       lagging.add(uid);
       await save();
     },
-    async clear(uid, minor) {
-      // The tombstone last: a crash in between leaves the copy marked.
+    diskFailed: async (minor) => (await exec.read(tombstone(minor), signal)) !== undefined,
+    async clear(uid) {
       if (lagging.delete(uid)) await save();
+    },
+    async bury(minor) {
       await exec.run({ kind: "run", argv: ["rm", "-f", tombstone(minor)], mutates: true }, signal);
     },
   };

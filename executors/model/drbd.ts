@@ -4,7 +4,7 @@ import type { DiskState } from "../drbd/state.ts";
 import { newGeneration } from "./disk.ts";
 import { handshake } from "./handshake.ts";
 import { ModelLink } from "./link.ts";
-import { ModelReplica, rank, type ModelWrite } from "./replica.ts";
+import { type ModelReplica, type ModelWrite, rank } from "./replica.ts";
 
 /** A call of the kernel to user space. `undefined`: the helper died without an exit code. */
 export type CallHelper = (host: string, event: string, subject: string) => Promise<number | undefined>;
@@ -293,7 +293,7 @@ export class DrbdModel {
   /** Completes and starts what may be; a frozen device keeps everything. */
   release(replica: ModelReplica): void {
     if (replica.suspended) return;
-    for (const write of [...replica.inFlight]) this.complete(replica, write);
+    for (const write of replica.inFlight) this.complete(replica, write);
     for (const write of replica.blocked.splice(0)) this.start(replica, write);
   }
 

@@ -59,8 +59,14 @@ export class ModelLink {
   direction(isOpen: () => boolean): (deliver: () => void) => void {
     const queue: (() => void)[] = [];
     const drain = () => {
-      if (!isOpen()) return void queue.splice(0);
-      if (!this.#up) return void this.#clock.schedule(RETRANSMIT_MS, drain);
+      if (!isOpen()) {
+        queue.splice(0);
+        return;
+      }
+      if (!this.#up) {
+        this.#clock.schedule(RETRANSMIT_MS, drain);
+        return;
+      }
       queue.shift()?.();
       if (queue.length > 0) this.#clock.schedule(this.latencyMs(), drain);
     };

@@ -85,7 +85,7 @@ export class ModelMachine {
 
   /** A helper process that is killed: the kernel takes the call for broken. */
   killHelpers(): void {
-    for (const request of [...this.requests.values()]) if (WAITING.has(request.event)) request.answered(BROKEN);
+    for (const request of this.requests.values()) if (WAITING.has(request.event)) request.answered(BROKEN);
   }
 
   #tombstone(subject: string): void {
@@ -268,6 +268,8 @@ async function change(
       return tools.newMinor(name);
     case "attach":
       return tools.attach(name);
+    case "detach":
+      return tools.detach(name);
     case "adjust": {
       if (!kernel.has(name)) tools.newResource(name, options);
       tools.newMinor(name);

@@ -114,6 +114,21 @@ export class DrbdTools {
     this.#model.settle(replica);
   }
 
+  detach(name: string): void {
+    const replica = this.#get(name);
+    if (replica.disk === undefined) return;
+    if (replica.role === "Primary" && rank(replica.peerDisk) < rank("UpToDate")) throw NO_DATA;
+    this.#model.settle(replica);
+    replica.exposed = (replica.disk.metadata?.current ?? 0n) & ~1n;
+    replica.disk = undefined;
+    replica.diskState = "Diskless";
+    this.#model.settle(replica);
+    this.#model.tell(replica, (peer) => {
+      this.#model.setPeerDisk(peer, "Diskless");
+      this.#model.settle(peer);
+    });
+  }
+
   connect(name: string): void {
     const replica = this.#get(name);
     if (replica.net !== "StandAlone") throw new ToolFailure(10, `${name}: Failure: (125) Device has a net-config\n`);

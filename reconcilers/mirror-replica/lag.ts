@@ -5,7 +5,12 @@ import type { ObservedReplica } from "../../executors/drbd/observe.ts";
 export interface LagMemory {
   lags(uid: string, minor: number): Promise<boolean>;
   mark(uid: string): Promise<void>;
-  clear(uid: string, minor: number): Promise<void>;
+  /** Whether the kernel's helper left a tombstone: this disk failed a write. */
+  diskFailed(minor: number): Promise<boolean>;
+  /** Forgets the mark. */
+  clear(uid: string): Promise<void>;
+  /** Forgets the failed disk, once nothing of what it held is believed any more. */
+  bury(minor: number): Promise<void>;
 }
 
 /** States in which the disk takes part in no write, or in which writes are known to be missing. */
@@ -36,6 +41,6 @@ export async function updateLag(
   }
   if (!(await memory.lags(uid, minor))) return false;
   if (isMember) return true;
-  await memory.clear(uid, minor);
+  await memory.clear(uid);
   return false;
 }

@@ -22,6 +22,8 @@ export interface MembershipView {
 export interface NeededDecision {
   readonly why: string;
   readonly decision: decisions.Decision;
+  /** Refused, it holds up nothing but the promotion. */
+  readonly onlyForPromotion?: boolean;
 }
 
 export const connected = ({ kernel }: ObservedReplica): boolean => kernel?.connection?.state === "Connected";
@@ -97,7 +99,11 @@ function join(view: MembershipView, entry: HostPairMirror): NeededDecision | und
   if (view.lags && entry.members.length > 1) return undefined;
   // Only a primary can take the other side in again: the only member becomes it, whoever is wanted in the end.
   if ((wanted.role === "Primary" || (alone && entry.primary === undefined)) && entry.primary !== me)
-    return { why: `claim the primary role for ${me}`, decision: decisions.claimPrimary(mirror, me) };
+    return {
+      why: `claim the primary role for ${me}`,
+      decision: decisions.claimPrimary(mirror, me),
+      onlyForPromotion: true,
+    };
   const whole =
     (kernel.role === "Primary" || alone) &&
     ownUpToDate(observed) &&

@@ -5,9 +5,10 @@ import type { MirrorReplica } from "../../crds/generated/mirror-replica.ts";
 import type { Volume } from "../../crds/generated/volume.ts";
 import { onDiskNameProblem } from "../../crds/on-disk-name.ts";
 import type { Executor } from "../../executors/command/types.ts";
+import * as commands from "../../executors/drbd/commands.ts";
 import { planReplica } from "../../executors/drbd/driver.ts";
 import type { Step } from "../../executors/driver.ts";
-import { observeReplica } from "../../executors/drbd/observe.ts";
+import { isAttached, observeReplica } from "../../executors/drbd/observe.ts";
 import { TerminalError } from "../../machinery/errors.ts";
 import { done, type Reconcile, type ReconcileContext, requeueAfter } from "../../machinery/result.ts";
 import { type Arbiter, pairName } from "../host-pair/arbiter.ts";
@@ -19,6 +20,7 @@ import { type LagMemory, updateLag } from "./lag.ts";
 import {
   allowedMetadata,
   allowedRole,
+  connected,
   isLoser,
   mayAttach,
   mayConnect,
@@ -46,8 +48,8 @@ export interface MirrorReplicaDeps {
   secret(namespace: string, name: string, key: string): Promise<string | undefined>;
 }
 
-/** While a resync runs its progress is looked at, for no event tells it. */
-const PROGRESS_MS = 2_000;
+/** While a resync runs its progress is looked at, for no event tells it; so is a peer that does not come. */
+const SOON_MS = 2_000;
 /** Facts of DRBD change without an event that reaches the queue; events2 only makes it faster. */
 const OBSERVE_AGAIN_MS = 15_000;
 
@@ -130,12 +132,17 @@ async function oneStep(
     await apply(frozen.steps);
     return { report: changed(replica, fields), goOn: true };
   }
+  if (await renewFailedDisk(deps, view, minor, apply)) return { report: changed(replica, fields), goOn: true };
   const needed = neededDecision(view);
+  let refused: Report<MirrorReplica> | undefined;
   if (needed !== undefined) {
     const outcome = await deps.arbiter.decide(pair, needed.decision, context.signal);
-    if (outcome.kind === "refused") return end(waiting(outcome.reason, outcome.message, fields));
-    deps.replicas.event(replica, "Normal", "Decided", needed.why);
-    return { report: changed(replica, fields), goOn: true };
+    if (outcome.kind === "won") {
+      deps.replicas.event(replica, "Normal", "Decided", needed.why);
+      return { report: changed(replica, fields), goOn: true };
+    }
+    refused = waiting(outcome.reason, outcome.message, fields);
+    if (needed.onlyForPromotion !== true) return end(refused);
   }
   const name = resourceName(replica);
   const connect = replica.spec.connect && mayConnect(view) && meetings.mayConnect(name, view);
@@ -151,12 +158,38 @@ async function oneStep(
   const result = await applyPlan(plan, { access: deps.replicas, object: replica, exec: deps.exec, context });
   if (result === "changed") return { report: changed(replica, fields), goOn: true };
   if (result !== "nothing to do") return end(waiting(result.reason, result.message, fields));
-  const next = fields.resync === undefined ? OBSERVE_AGAIN_MS : PROGRESS_MS;
+  if (refused !== undefined) return end(refused);
+  // Looking for the peer is paced by time, not by events.
+  const soon = fields.resync !== undefined || (replica.spec.connect && !connected(observed));
+  const next = soon ? SOON_MS : OBSERVE_AGAIN_MS;
   return end({
     fields,
     conditions: replicaConditions(replica, observed, isLoser(view)),
     next: requeueAfter(next, "look at DRBD again"),
   });
+}
+
+/**
+ * A disk that failed a write and came back begins anew: DRBD's bitmap misses what was written between the failure and
+ * the moment in which the peer heard of it. Only once the record shows it out; after a crash it is done again.
+ */
+async function renewFailedDisk(
+  deps: MirrorReplicaDeps,
+  { entry, me, observed }: MembershipView,
+  minor: number,
+  apply: (steps: readonly Step[]) => Promise<unknown>,
+): Promise<boolean> {
+  if (entry === undefined || entry.members.includes(me) || !(await deps.lag.diskFailed(minor))) return false;
+  const name = observed.kernel?.name;
+  if (name === undefined || observed.kernel?.device === undefined) return false;
+  if (observed.kernel.role === "Primary" && !connected(observed)) return false;
+  if (isAttached(observed.kernel))
+    await apply([{ why: `give up the failed disk of ${name}`, effect: commands.detach(name) }]);
+  else {
+    await apply([{ why: `make new metadata on the failed disk of ${name}`, effect: commands.createMetadata(name) }]);
+    await deps.lag.bury(minor);
+  }
+  return true;
 }
 
 /** The world or the record was changed: what it is now, the next pass says. */

@@ -33,7 +33,7 @@ export class ApiLink {
 
   cut(): void {
     this.#state = "cut";
-    for (const fail of [...this.#watches]) fail(new ConnectionError("the link is cut", "unknown"));
+    for (const fail of this.#watches) fail(new ConnectionError("the link is cut", "unknown"));
   }
 
   hang(): void {

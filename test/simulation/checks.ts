@@ -83,8 +83,14 @@ export class Checks {
     known.blocks.add(block);
   }
 
+  /** Mirrors whose only complete copy had a disk failure: nothing is promised for them any more. */
+  readonly excused = new Set<string>();
+
   /** Called after every change of a replica's state. */
   changed(replica: ModelReplica): void {
+    const members = this.#record(replica.name)?.members;
+    if (replica.diskState === "Failed" && members?.length === 1 && members[0] === replica.host)
+      this.excused.add(replica.name);
     const was = this.#roles.get(replica) ?? "Secondary";
     this.#roles.set(replica, replica.role);
     if (was !== "Primary" && replica.role === "Primary") this.#promoted(replica);
@@ -111,7 +117,7 @@ export class Checks {
     const data = replica.readable(this.#model().peerOf(replica));
     if (data === undefined) return;
     const missing = [...known.blocks].filter((block) => !data.has(block));
-    if (missing.length > 0)
+    if (missing.length > 0 && !this.excused.has(replica.name))
       this.#report(
         new Violation(
           "promise 2",

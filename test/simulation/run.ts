@@ -9,6 +9,8 @@ export interface Outcome {
   readonly violation: Violation | undefined;
   /** Mirrors that nobody could write to in the end, although everything was mended. */
   readonly stuck: readonly string[];
+  /** Mirrors that lost their last copy's disk. */
+  readonly excused: number;
   readonly acknowledged: number;
   readonly lines: readonly string[];
 }
@@ -34,7 +36,8 @@ export async function simulate(
     seed,
     faults,
     violation: world.violation,
-    stuck,
+    stuck: stuck.filter((name) => !world.checks.excused.has(name)),
+    excused: world.checks.excused.size,
     acknowledged: world.writers.reduce((sum, { acknowledged }) => sum + acknowledged, 0),
     lines: world.lines,
   });

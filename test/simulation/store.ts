@@ -45,12 +45,12 @@ export class SimulatedStore {
     this.#random = random;
   }
 
-  get<T>(plural: string, namespace: string, name: string): T | undefined {
-    return this.#objects.get(`${plural}/${namespace}/${name}`) as T | undefined;
+  get(plural: string, namespace: string, name: string): Json | undefined {
+    return this.#objects.get(`${plural}/${namespace}/${name}`);
   }
 
-  list<T>(plural: string): T[] {
-    return [...this.#objects].filter(([key]) => key.startsWith(`${plural}/`)).map(([, object]) => object as T);
+  list(plural: string): Json[] {
+    return [...this.#objects].filter(([key]) => key.startsWith(`${plural}/`)).map(([, object]) => object);
   }
 
   takeSnapshot(): void {
@@ -63,7 +63,7 @@ export class SimulatedStore {
     this.#objects = new Map(this.#snapshot.objects);
     this.#applied = new Map(this.#snapshot.applied);
     this.#revision = this.#snapshot.revision;
-    for (const watcher of [...this.#watchers]) watcher.send(undefined);
+    for (const watcher of this.#watchers) watcher.send(undefined);
     return true;
   }
 
@@ -95,12 +95,12 @@ export class SimulatedStore {
   }
 
   #matching(target: Target): Json[] {
-    return this.list<Json>(target.plural).filter((object) => matches(target, object));
+    return this.list(target.plural).filter((object) => matches(target, object));
   }
 
   #create(target: Target, body: Json, user: string): Answer {
     const metadata = body.metadata as Json;
-    const name = String(metadata.name ?? `${String(metadata.generateName)}${this.#revision}`);
+    const name = (metadata.name ?? `${metadata.generateName as string}${this.#revision}`) as string;
     const key = `${target.plural}/${target.namespace}/${name}`;
     if (this.#objects.has(key)) return failure(409, "AlreadyExists");
     const { status: _, ...rest } = body;

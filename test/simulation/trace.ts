@@ -1,4 +1,4 @@
-import { type Logger, silentLogger } from "../../machinery/log.ts";
+import type { Logger } from "../../machinery/log.ts";
 
 /** A logger whose lines go into the trace of a run; passes and progress are left out. */
 export function traceLogger(write: (line: string) => void): Logger {
@@ -16,5 +16,5 @@ export function traceLogger(write: (line: string) => void): Logger {
   };
   const quiet = () => undefined;
   const logger = { child: () => logger, debug: quiet, trace: quiet, info: line, warn: line, error: line, fatal: line };
-  return logger as unknown as typeof silentLogger;
+  return logger as unknown as Logger;
 }

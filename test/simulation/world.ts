@@ -104,11 +104,11 @@ export class World {
   }
 
   mirror(name: string): Mirror | undefined {
-    return this.store.get<Mirror>("mirrors", "default", name);
+    return this.store.get("mirrors", "default", name) as Mirror | undefined;
   }
 
   get record(): HostPairStatus | undefined {
-    return this.store.get<HostPair>("hostpairs", "", PAIR)?.status;
+    return (this.store.get("hostpairs", "", PAIR) as unknown as HostPair | undefined)?.status;
   }
 
   entry(name: string): HostPairMirror | undefined {

@@ -1,0 +1,151 @@
+/** One line of the protocol, broken on purpose. */
+export interface Mutation {
+  readonly name: string;
+  readonly file: string;
+  /** Text that stands there exactly once. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+const DECISIONS = "reconcilers/host-pair/decisions.ts";
+const MEMBERSHIP = "reconcilers/mirror-replica/membership.ts";
+const TAKEOVER = "reconcilers/mirror-replica/takeover.ts";
+const ANSWERS = "agent/drbd-answers.ts";
+
+/** Each takes away one rule that the promises rest on. */
+export const MUTATIONS: readonly Mutation[] = [
+  {
+    name: "answer the kernel although the decision was lost",
+    file: ANSWERS,
+    find: 'if (outcome.kind === "won") return PEER_OUTDATED;',
+    replace: "if (outcome !== undefined) return PEER_OUTDATED;",
+  },
+  {
+    name: "answer the kernel without a decision",
+    file: ANSWERS,
+    find: "const outcome = await arbiter.decide(pair, decisions.winAlone(mirror, hostName), signal);",
+    replace: 'const outcome: Awaited<ReturnType<typeof arbiter.decide>> = { kind: "won", status: undefined };',
+  },
+  {
+    name: "go on alone although the other side took over",
+    file: DECISIONS,
+    find: "if (!entry?.members.includes(me)) return notAMember(mirror, me, entry);\n    if (entry.primary !== undefined && entry.primary !== me)\n      return refused(",
+    replace:
+      'if (entry === undefined) return notAMember(mirror, me, entry);\n    if (entry.primary === "")\n      return refused(',
+  },
+  {
+    name: "let a host outside the members become primary",
+    file: DECISIONS,
+    find: "if (!entry?.members.includes(me)) return notAMember(mirror, me, entry);\n    if (entry.primary === me) return unnecessary;",
+    replace:
+      "if (entry === undefined) return notAMember(mirror, me, entry);\n    if (entry.primary === me) return unnecessary;",
+  },
+  {
+    name: "take over without being a member",
+    file: DECISIONS,
+    find: "if (lacking !== undefined) return notAMember(lacking, me, lacking);",
+    replace: "",
+  },
+  {
+    name: "take over by an old order",
+    file: DECISIONS,
+    find: "if (status === undefined || status.epoch !== epoch)",
+    replace: "if (status === undefined)",
+  },
+  {
+    name: "leave the loser among the members",
+    file: DECISIONS,
+    find: "return { ...rest, members: [me], primary: me };\n    });\n  };\n}\n\n/** Opens",
+    replace: "return { ...rest, primary: me };\n    });\n  };\n}\n\n/** Opens",
+  },
+  {
+    name: "leave the lost peer among the members",
+    file: DECISIONS,
+    find: "return { ...rest, members: [me], primary: me };\n    });\n  };\n}\n\n/** `peer`",
+    replace: "return { ...rest, primary: me };\n    });\n  };\n}\n\n/** `peer`",
+  },
+  {
+    name: "take over without the cut",
+    file: TAKEOVER,
+    find: 'if (connection === undefined || connection.state === "StandAlone") return [];',
+    replace: "if (connection !== undefined || state === undefined) return [];",
+  },
+  {
+    name: "take over from a peer that is still connected",
+    file: TAKEOVER,
+    find: 'if (state.connection?.state === "Connected")',
+    replace: 'if (state.connection?.state === "never")',
+  },
+  {
+    name: "take over with a disk that failed",
+    file: TAKEOVER,
+    find: "if (await deps.lag.lags(uid, replica.spec.minor))",
+    replace: "if (uid === replica.spec.mirrorRef.name)",
+  },
+  {
+    name: "take over without looking at the disk",
+    file: TAKEOVER,
+    find: 'if (!isAttached(state) || (disk !== "UpToDate" && disk !== "Consistent"))',
+    replace: "if (!isAttached(state))",
+  },
+  {
+    name: "meet the former primary before being promoted",
+    file: MEMBERSHIP,
+    find: 'return !tookOver || observed.kernel?.role === "Primary" || connected(observed);',
+    replace: "return !tookOver || observed !== undefined;",
+  },
+  {
+    name: "meet a frozen peer after a boot as a member",
+    file: MEMBERSHIP,
+    find: 'kernel.device.diskState === "Consistent" && !talks(observed))',
+    replace: 'kernel.device.diskState === "Failed" && !talks(observed))',
+  },
+  {
+    name: "take the peer in before its disk is up to date",
+    file: MEMBERSHIP,
+    find: '    kernel.connection?.replication === "Established" &&\n    kernel.connection.peerDiskState === "UpToDate";',
+    replace: "    kernel.connection !== undefined;",
+  },
+  {
+    name: "keep a member whose disk failed",
+    file: MEMBERSHIP,
+    find: "  if (view.lags)\n",
+    replace: "  if (view.lags && me === peer)\n",
+  },
+  {
+    name: "attach a disk under a frozen primary",
+    file: MEMBERSHIP,
+    find: 'if (observed.kernel?.role !== "Primary" || connected(observed)) return true;',
+    replace: "if (observed !== undefined) return true;",
+  },
+  {
+    name: "let a resync overwrite a member from outside",
+    file: ANSWERS,
+    find: "if (!entry.members.includes(peerHostName)) {",
+    replace: "if (entry.members.length === 0) {",
+  },
+  {
+    name: "stay a member while being overwritten",
+    file: ANSWERS,
+    find: "if (!entry.members.includes(hostName)) return PROCEED;",
+    replace: "if (entry !== undefined) return PROCEED;",
+  },
+  {
+    name: "resync a failed disk by DRBD's bitmap",
+    file: "reconcilers/mirror-replica/reconcile.ts",
+    find: "entry.members.includes(me) || !(await deps.lag.diskFailed(minor))) return false;",
+    replace: "entry.members.includes(me) || minor !== -1) return false;",
+  },
+  {
+    name: "release a frozen device without a decision",
+    file: "reconcilers/mirror-replica/frozen.ts",
+    find: 'if (outcome.kind === "refused") return outcome;',
+    replace: "",
+  },
+  {
+    name: "release a frozen device while the peer may come back",
+    file: "reconcilers/mirror-replica/frozen.ts",
+    find: 'if (kernel.connection !== undefined && kernel.connection.state !== "StandAlone")',
+    replace: 'if (kernel.connection?.state === "never")',
+  },
+];

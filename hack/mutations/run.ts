@@ -1,0 +1,64 @@
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { type Mutation, MUTATIONS } from "./list.ts";
+
+const COPIED = [
+  "agent",
+  "client",
+  "controllers",
+  "crds",
+  "executors",
+  "hack",
+  "machinery",
+  "reconcilers",
+  "test/simulation",
+  "package.json",
+  "tsconfig.json",
+];
+
+/** Breaks the protocol in one line at a time, in a copy of the tree; true when the simulation noticed every one. */
+export async function checkMutations(seeds: number, say: (line: string) => void): Promise<boolean> {
+  let missed = 0;
+  for (const mutation of MUTATIONS) {
+    const startedMs = performance.now();
+    const found = notices(mutation, seeds);
+    if (!found) missed++;
+    say(
+      `${found ? "noticed" : "MISSED "} ${((performance.now() - startedMs) / 1000).toFixed(0).padStart(4)} s  ${mutation.name}`,
+    );
+  }
+  say(`${MUTATIONS.length - missed} of ${MUTATIONS.length} mutations noticed within ${seeds} seeds each`);
+  return Promise.resolve(missed === 0);
+}
+
+function notices(mutation: Mutation, seeds: number): boolean {
+  const root = resolve(import.meta.dirname, "../..");
+  const copy = mkdtempSync(join(tmpdir(), "ferrite-mutation-"));
+  try {
+    for (const part of COPIED) cpSync(join(root, part), join(copy, part), { recursive: true });
+    symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
+    mutate(copy, mutation);
+    const { status } = spawnSync(
+      process.execPath,
+      ["--max-old-space-size=2048", "hack/simulate.ts", "--seeds", String(seeds), "--stop-at-first"],
+      { cwd: copy, stdio: "ignore" },
+    );
+    return status === 1;
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
+}
+
+/** Throws when the line is not there exactly once: a mutation that changes nothing would count as missed, or prove nothing. */
+function mutate(copy: string, { file, find, replace, name }: Mutation): void {
+  const path = join(copy, file);
+  const text = readFileSync(path, "utf8");
+  if (text.split(find).length !== 2)
+    throw new RangeError(`mutation "${name}": its text is not in ${file} exactly once`);
+  writeFileSync(
+    path,
+    text.replace(find, () => replace),
+  );
+}
