@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { simulate } from "./run.ts";
 import { renderFailure, shrink } from "./shrink.ts";
 
-const SEEDS = 25;
+const SEEDS = 12;
 
 describe("two hosts, whatever fails", () => {
   it(`lose no acknowledged write and never write twice, in ${SEEDS} lives`, { timeout: 120_000 }, async () => {
