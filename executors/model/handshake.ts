@@ -143,7 +143,6 @@ function startSync(model: DrbdModel, source: ModelReplica, target: ModelReplica,
     source.session === session &&
     source.disk === from &&
     target.disk === to &&
-    model.link.up &&
     !from.failed &&
     !to.failed;
   const copy = (share: number) => {
@@ -154,12 +153,17 @@ function startSync(model: DrbdModel, source: ModelReplica, target: ModelReplica,
     }
   };
   const halfMs = 200 + model.random.next() * 2000;
-  model.clock.schedule(halfMs, () => going() && copy(0.5));
-  model.clock.schedule(halfMs * 2, () => {
+  model.clock.schedule(halfMs, () => going() && model.link.up && copy(0.5));
+  const end = () => {
     if (!going()) return;
+    if (!model.link.up) {
+      model.clock.schedule(halfMs, end);
+      return;
+    }
     copy(1);
     endSync(model, source, target);
-  });
+  };
+  model.clock.schedule(halfMs * 2, end);
 }
 
 function endSync(model: DrbdModel, source: ModelReplica, target: ModelReplica): void {

@@ -7,6 +7,7 @@ import type { ReconcileContext } from "../../machinery/result.ts";
 import { pairName } from "../host-pair/arbiter.ts";
 import * as decisions from "../host-pair/decisions.ts";
 import { resourceName } from "./desired.ts";
+import type { Meetings } from "./meetings.ts";
 import type { MirrorReplicaDeps } from "./reconcile.ts";
 
 export type FrozenStep =
@@ -21,6 +22,7 @@ export type FrozenStep =
  */
 export async function releaseFrozen(
   deps: MirrorReplicaDeps,
+  meetings: Meetings,
   context: ReconcileContext,
   replica: MirrorReplica,
   entry: HostPairMirror | undefined,
@@ -28,10 +30,11 @@ export async function releaseFrozen(
 ): Promise<FrozenStep> {
   const { kernel } = observed;
   const name = resourceName(replica);
-  if (kernel?.role !== "Primary" || !kernel.suspended.includes("fencing") || kernel.device === undefined)
-    return { kind: "none" };
+  const frozen = kernel?.role === "Primary" && kernel.suspended.includes("fencing");
+  const apart = kernel?.connection?.state !== "Connected";
+  const abandoned = meetings.isAbandoned(name, frozen && apart && !(await deps.isAsked(name)));
+  if (!abandoned || kernel?.device === undefined) return { kind: "none" };
   if (entry === undefined || !entry.members.includes(deps.hostName)) return { kind: "none" };
-  if (kernel.connection?.state === "Connected" || (await deps.isAsked(name))) return { kind: "none" };
   if (kernel.connection !== undefined && kernel.connection.state !== "StandAlone")
     return {
       kind: "steps",

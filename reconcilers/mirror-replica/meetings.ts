@@ -4,6 +4,8 @@ import { connected, type MembershipView, talks } from "./membership.ts";
 const RETRY_MS = 3000;
 /** A peer that lives answers within it; who goes on without it takes it out of the record. */
 const MEET_MS = 10_000;
+/** The helper picks up its answer and the kernel acts on it well within this time. */
+const ANSWER_MS = 3000;
 
 /**
  * How long each resource has been looking for its peer. It paces and spares, and nothing rests on it: a restart of the
@@ -13,6 +15,7 @@ export class Meetings {
   readonly #nowMs: () => number;
   readonly #triedMs = new Map<string, number>();
   readonly #aloneSinceMs = new Map<string, number>();
+  readonly #frozenSinceMs = new Map<string, number>();
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs;
@@ -28,6 +31,17 @@ export class Meetings {
     if (tried !== undefined && nowMs - tried < RETRY_MS) return false;
     this.#triedMs.set(name, nowMs);
     return true;
+  }
+
+  /** Whether a device has been frozen without a question for so long that no answer can be under way any more. */
+  isAbandoned(name: string, frozen: boolean): boolean {
+    if (!frozen) {
+      this.#frozenSinceMs.delete(name);
+      return false;
+    }
+    const sinceMs = this.#frozenSinceMs.get(name) ?? this.#nowMs();
+    this.#frozenSinceMs.set(name, sinceMs);
+    return this.#nowMs() - sinceMs >= ANSWER_MS;
   }
 
   /** Whether a member has waited long enough for the other member to be promoted without it. */

@@ -147,6 +147,9 @@ export function mayAttach({ entry, me, observed }: MembershipView): boolean {
 
 /** A host that took over meets its former peer only as primary: see `allowedRole`. */
 export function mayConnect({ entry, me, observed }: MembershipView): boolean {
+  // Frozen and set apart: it is being decided who goes on.
+  if (observed.kernel?.role === "Primary" && observed.kernel.suspended.includes("fencing") && !talks(observed))
+    return false;
   const tookOver = entry !== undefined && entry.primary === me && isOnlyMember(entry, me);
   return !tookOver || observed.kernel?.role === "Primary" || connected(observed);
 }

@@ -126,7 +126,7 @@ async function oneStep(
   if (takeover.kind === "cut") await apply(takeover.steps);
   if (takeover.kind === "decided") deps.replicas.event(replica, "Warning", "TookOver", takeover.why);
   if (takeover.kind !== "none") return { report: changed(replica, fields), goOn: true };
-  const frozen = await releaseFrozen(deps, context, replica, entry, observed);
+  const frozen = await releaseFrozen(deps, meetings, context, replica, entry, observed);
   if (frozen.kind === "refused") return end(waiting(frozen.reason, frozen.message, fields));
   if (frozen.kind === "steps") {
     await apply(frozen.steps);

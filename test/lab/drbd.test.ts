@@ -48,6 +48,7 @@ const desired = (host: HostName, { twoPrimaries = false, ...rest }: Wish): Desir
   config: config(host, twoPrimaries),
   metadata: "keep",
   connect: true,
+  attach: true,
   role: "Secondary",
   firstGeneration: "none",
   sizeBytes: 60 * MIB,
