@@ -26,6 +26,7 @@ import { installHelper, watchDrbd } from "./drbd-watch.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { HostReporter } from "./host-status.ts";
 import { keepIdentity } from "./identity.ts";
+import { addExportControllers } from "./exports.ts";
 import { addLvmControllers } from "./lvm.ts";
 import { loadLagMemory } from "./lag-memory.ts";
 import { loadPairMemory } from "./pair-memory.ts";
@@ -116,6 +117,13 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   };
 
   addLvmControllers(manager, { hostName, exec, client, events, fieldManager });
+  const watchExports = addExportControllers(manager, {
+    ...options,
+    client,
+    events,
+    fieldManager,
+    released: () => changed(undefined),
+  });
 
   await installHelper(options.helperPath, exec, signal);
   const { leaseSeconds } = options;
@@ -130,6 +138,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     reporter.run(signal),
     manager.run(signal),
     watchDrbd(changed, options, signal),
+    watchExports(signal),
     serveDrbdRequests(answer, options, signal),
   ]);
 }

@@ -6,6 +6,7 @@ import type { Logger } from "../machinery/log.ts";
 import { type Random, uuid } from "../machinery/random.ts";
 import { ApiContinuity } from "./api-continuity.ts";
 import { ApiEventRecorder } from "./events.ts";
+import { addExportController } from "./export.ts";
 import { addHostController } from "./host.ts";
 import { fencedTransport, LeaderElector, type LeaderElectionOptions, type Term } from "./leader-election.ts";
 import { addMirrorController } from "./mirror.ts";
@@ -85,5 +86,6 @@ function makeManager(options: ControllersOptions, term: Term, continuity: ApiCon
   addVolumeBindingController(manager.scope(), { client, events });
   addHostBindingControllers(manager.scope(), { client, events });
   addMirrorController(manager.scope(), { client, events });
+  addExportController(manager.scope(), { client, events });
   return manager;
 }

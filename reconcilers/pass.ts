@@ -51,7 +51,7 @@ export async function runPass<T extends Reconciled>(
   access: ObjectAccess<T>,
   object: T,
   work: () => Promise<Report<T>>,
-  summary: "Ready" | "Bound" = "Ready",
+  summary: "Ready" | "Bound" | "Placed" = "Ready",
 ): Promise<Result> {
   let report: Report<T>;
   try {

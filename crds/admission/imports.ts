@@ -28,6 +28,21 @@ function edges(lister: Lister): readonly Edge[] {
 
 const importName = ({ metadata }: Import) => `${metadata.namespace}/${metadata.name}`;
 
+/**
+ * The circle of hosts that a writable Import is part of, as the hosts on it; `undefined`: none. What admission refuses
+ * can come about all the same, when a mirror's replica moves: the agent asks again.
+ */
+export function writableCircle(lister: Lister, imported: Import): readonly string[] | undefined {
+  const writable = edges(lister).filter((edge) => edge.from !== edge.to && isWritable(edge.imported, lister));
+  for (const edge of writable) {
+    const { namespace, name } = edge.imported.metadata;
+    if (namespace !== imported.metadata.namespace || name !== imported.metadata.name) continue;
+    const way = pathBetween(writable, edge.to, edge.from);
+    if (way !== undefined) return [edge.from, ...way];
+  }
+  return undefined;
+}
+
 /** What is wrong, by a stable key: only what the request adds is refused. */
 function problems(lister: Lister): ReadonlyMap<string, string> {
   const all = edges(lister);

@@ -20,6 +20,8 @@ const LEASE_SECONDS = 12;
 const FILES = {
   "ferrite-agent.mjs": { source: "dist/ferrite-agent.mjs", mode: 0o755 },
   "drbd-helper": { source: "manifests/install/drbd-helper", mode: 0o755 },
+  "nbd-device": { source: "manifests/install/nbd-device", mode: 0o755 },
+  "nbd-sessions": { source: "manifests/install/nbd-sessions", mode: 0o755 },
   "lvmlocal.conf": { source: "manifests/install/lvm/lvmlocal.conf", mode: 0o644 },
 } as const;
 
@@ -49,7 +51,7 @@ export async function joinMachine(guest: Guest, options: JoinOptions): Promise<v
 /** The machine's stand-in for manifests/install/systemd/ferrite-agent.service. Its root forgets, the system disk does not. */
 function bootScript(address: string, leaseSeconds: number): string {
   return `#!/bin/sh
-install -D -m 755 ${INSTALLED}/drbd-helper /usr/lib/ferrite/drbd-helper
+install -D -m 755 -t /usr/lib/ferrite ${INSTALLED}/drbd-helper ${INSTALLED}/nbd-device ${INSTALLED}/nbd-sessions
 install -D -m 644 ${INSTALLED}/lvmlocal.conf /etc/lvm/lvmlocal.conf
 mkdir -p -m 700 /run/ferrite
 while :; do
