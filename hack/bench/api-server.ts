@@ -23,7 +23,7 @@ export async function startOwnServer(dir: string): Promise<OwnServer> {
   const address = `127.0.0.1:${await freePort()}`;
   const startedMs = performance.now();
   const argv = ["server", "--data-dir", dataDir, "--listen", address];
-  const child = spawn("cli/ferrite.js", argv, { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(join(root, "cli/ferrite.js"), argv, { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
   await ready(child);
   return {
     kubeconfig: join(dataDir, "pki", "admin.kubeconfig"),

@@ -51,7 +51,10 @@ export class FerriteServer {
   async launch(): Promise<void> {
     const argv = ["server", "--data-dir", this.dataDir, "--listen", this.address];
     const etcd = this.#etcdEndpoint === undefined ? ["--etcd-binary", ETCD] : ["--etcd-endpoints", this.#etcdEndpoint];
-    const child = spawn("cli/ferrite.js", [...argv, ...etcd], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(join(ROOT, "cli/ferrite.js"), [...argv, ...etcd], {
+      cwd: ROOT,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     this.#child = child;
     child.stderr.on("data", (text: Buffer) => {
       this.log += text.toString();
