@@ -13,9 +13,10 @@ from_suite() {
   local suite=$1 package=$2 dir=$3 apt
   apt=$(mktemp -d)
   mkdir -p "$apt"/{lists/partial,cache/archives/partial,etc}
+  : >"$apt/status" # what the machine has installed must not count as newer
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(debian_mirror) $suite main" >"$apt/etc/sources.list"
   local options=(-qq -o "Dir::Etc::SourceList=$apt/etc/sources.list" -o Dir::Etc::SourceParts=/dev/null
-    -o "Dir::State::Lists=$apt/lists" -o "Dir::Cache=$apt/cache" -o APT::Sandbox::User=root -o Acquire::Languages=none)
+    -o "Dir::State::Lists=$apt/lists" -o "Dir::State::status=$apt/status" -o "Dir::Cache=$apt/cache" -o APT::Sandbox::User=root -o Acquire::Languages=none)
   apt-get "${options[@]}" update >&2
   (cd "$apt" && apt-get "${options[@]}" download "$package" >&2)
   mkdir -p "$dir.part"
