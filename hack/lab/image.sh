@@ -25,8 +25,8 @@ OPTIONAL_MODULES="dm-flakey dm-delay dm-mirror dm-raid dm-multipath dm-crypt tun
 NODE=$(readlink -f "$(command -v node)")
 APT=$CACHE/lab/apt
 
-as_root() { # runs a command as root, or as the root of a new user namespace: owners in archives come out as 0
-  if [ "$(id -u)" -eq 0 ]; then "$@"; else unshare --map-root-user "$@"; fi
+as_root() { # runs a command as root, or as the root of a new user namespace that has all the owners of a Debian system
+  if [ "$(id -u)" -eq 0 ]; then "$@"; else unshare --map-root-user --map-auto "$@"; fi
 }
 
 sources() {
@@ -183,7 +183,7 @@ key=$( (cat "$versions" hack/lab/image.sh hack/lab/guest/*; sha256sum <"$NODE") 
 image=$CACHE/lab/image-$key
 if [ ! -d "$image" ]; then
   part=$CACHE/lab/part-$key
-  rm -rf "$part"
+  as_root rm -rf "$part" # what a build that was cut short has left belongs to its namespace
   mkdir -p "$part"
   cp "$versions" "$part/versions"
   build "$part" >&2
