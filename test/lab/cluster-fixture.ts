@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 import { Cluster } from "../../hack/lab/cluster.ts";
 import { Lab } from "../../hack/lab/lab.ts";
 import type { GuestName } from "../../hack/lab/state.ts";
@@ -38,7 +38,10 @@ export class Fixture {
   /** `kubectl wait`, also for an object that is not there yet. */
   async waitFor(what: string, condition: string, count = 60): Promise<void> {
     const timeout = this.seconds(count);
-    await expect.poll(() => this.exists(what), { timeout: timeout * 1000, interval: 500 }).toBe(true);
+    await vi.waitFor(async () => expect(await this.exists(what)).toBe(true), {
+      timeout: timeout * 1000,
+      interval: 500,
+    });
     try {
       await this.kubectl("wait", what, `--for=${condition}`, `--timeout=${timeout}s`);
     } catch (cause) {
@@ -57,7 +60,10 @@ export class Fixture {
   /** The message of Ready, as soon as it matches. */
   async waitForMessage(what: string, pattern: RegExp, type = "Ready"): Promise<void> {
     const message = () => this.get(what, `{.status.conditions[?(@.type=="${type}")].message}`).catch(() => "");
-    await expect.poll(message, { timeout: this.seconds(60) * 1000, interval: 500 }).toMatch(pattern);
+    await vi.waitFor(async () => expect(await message()).toMatch(pattern), {
+      timeout: this.seconds(60) * 1000,
+      interval: 500,
+    });
   }
 
   /** Changes an object by merge patch. */
