@@ -9,8 +9,6 @@ export const SYSTEM_NAMESPACE = "ferrite-system";
 export const CLEANUP_FINALIZER = "ferrite.dev/cleanup";
 /** On objects that belong to a host, for people's selectors. */
 export const HOST_LABEL = "ferrite.dev/host";
-/** On a Host: a person's word that the machine is off, as `<RFC3339> <who>`. */
-export const ATTEST_POWERED_OFF_ANNOTATION = "ferrite.dev/attest-powered-off";
 
 /** Certificate subject of a host's agent. */
 export const HOST_USER_PREFIX = "ferrite:host:";

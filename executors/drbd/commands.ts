@@ -35,7 +35,6 @@ export const diskOptions = (minor: number, options: readonly string[]): Command 
   change("drbdsetup", "disk-options", String(minor), ...options);
 export const connect = (name: string): Command => change("drbdadm", "connect", name);
 export const disconnect = (name: string): Command => change("drbdadm", "disconnect", name);
-export const disconnectForced = (name: string): Command => change("drbdadm", "--", "--force", "disconnect", name);
 export const promote = (name: string): Command => change("drbdadm", "primary", name);
 /** Only for the first data generation: makes an Inconsistent disk the source. */
 export const promoteFirst = (name: string): Command => change("drbdadm", "--", "--force", "primary", name);
@@ -46,11 +45,7 @@ export const skipFirstSync = (name: string): Command =>
 export const resize = (name: string): Command => change("drbdadm", "resize", name);
 export const attach = (name: string): Command => change("drbdadm", "attach", name);
 export const detach = (name: string): Command => change("drbdadm", "detach", name);
-export const verify = (name: string): Command => change("drbdadm", "verify", name);
-export const invalidate = (name: string): Command => change("drbdadm", "invalidate", name);
-export const down = (name: string): Command => change("drbdadm", "down", name);
 /** By the kernel's own name of the resource, for one whose file is gone. */
 export const downKernel = (name: string): Command => change("drbdsetup", "down", name);
-export const suspendIo = (minor: number): Command => change("drbdsetup", "suspend-io", String(minor));
 export const resumeIo = (minor: number): Command => change("drbdsetup", "resume-io", String(minor));
 export const removeFile = (path: string): Command => change("rm", "-f", path);
