@@ -49,10 +49,10 @@ export function connectEtcd(endpoint: string, options: Omit<EtcdEndpoints, "endp
       "grpc.initial_reconnect_backoff_ms": 50,
       "grpc.min_reconnect_backoff_ms": 50,
       "grpc.max_reconnect_backoff_ms": 500,
-      // etcd takes pings at most every 5 s.
+      // etcd takes pings at most every 5 s, and cuts a connection that sends them while no call is open.
       "grpc.keepalive_time_ms": 10_000,
       "grpc.keepalive_timeout_ms": 5000,
-      "grpc.keepalive_permit_without_calls": 1,
+      "grpc.keepalive_permit_without_calls": 0,
     },
   });
 }
