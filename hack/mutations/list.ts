@@ -47,12 +47,6 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: "",
   },
   {
-    name: "take over by an old order",
-    file: DECISIONS,
-    find: "if (status === undefined || status.epoch !== epoch)",
-    replace: "if (status === undefined)",
-  },
-  {
     name: "leave the loser among the members",
     file: DECISIONS,
     find: "return { ...rest, members: [me], primary: me };\n    });\n  };\n}\n\n/** Opens",
@@ -67,8 +61,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "take over without the cut",
     file: TAKEOVER,
-    find: 'if (connection === undefined || connection.state === "StandAlone") return [];',
-    replace: "if (connection !== undefined || state === undefined) return [];",
+    find: "return [{ why: `cut ${name} off from its primary`, effect: commands.disconnect(name) }];",
+    replace: "return [];",
   },
   {
     name: "take over from a peer that is still connected",

@@ -33,6 +33,7 @@ export interface Fault {
   readonly mirror: (typeof MIRROR_NAMES)[number];
 }
 
+const FAIL_OVER_MS = 12_000;
 export const CHAOS_MS = 60_000;
 
 export function makeFaults(random: Random): Fault[] {
@@ -58,7 +59,9 @@ export function inject(world: World, fault: Fault): void {
   clock.schedule(fault.atMs, () => {
     world.log(`fault: ${fault.kind} ${fault.host} ${fault.mirror}, ${fault.forMs} ms`);
     const end = begin(world, fault);
-    clock.schedule(fault.forMs, () => end());
+    // Nobody is given up before a Lease has run out.
+    const forMs = fault.kind === "fail over" ? fault.forMs + FAIL_OVER_MS : fault.forMs;
+    clock.schedule(forMs, () => end());
   });
 }
 
