@@ -103,6 +103,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       lag,
       isAsked: (resource) => isAsked(options.mailbox, resource),
       monotonicMs: () => clock.monotonicMs(),
+      ensureHelper: (passSignal) => installHelper(options.helperPath, exec, passSignal),
       replicas,
       mirrors,
       volumes: objectReader(manager.cache(VOLUMES)),

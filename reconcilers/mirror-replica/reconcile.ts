@@ -40,6 +40,8 @@ export interface MirrorReplicaDeps {
   /** Whether the kernel's helper waits for an answer about this resource's lost peer. */
   isAsked(resource: string): Promise<boolean>;
   readonly monotonicMs: () => number;
+  /** Makes sure that the kernel calls our helper and no other: with any other nobody decides. */
+  ensureHelper(signal: AbortSignal): Promise<void>;
   readonly replicas: ObjectAccess<MirrorReplica>;
   readonly mirrors: ObjectReader<Mirror>;
   readonly volumes: ObjectReader<Volume>;
@@ -77,6 +79,7 @@ async function onePass(
   context: ReconcileContext,
   replica: MirrorReplica,
 ): Promise<Report<MirrorReplica>> {
+  await deps.ensureHelper(context.signal);
   const found = await surroundings(deps, replica);
   if ("conditions" in found) return found;
   for (let taken = 1; ; taken++) {
