@@ -18,7 +18,7 @@ const HOSTS = ["alpha", "beta"] as const;
 const SIZE_MIB = 16;
 
 const lab = await Lab.start({ name: "bench-storage", diesWithUs: true, log: (line) => console.error(line) });
-const cluster = await Cluster.start(lab, resolve(".ferrite/lab-cluster/bench-storage"), [...HOSTS]);
+const cluster = await Cluster.start(lab, resolve(`.ferrite/lab-cluster/bench-storage-${process.pid}`), [...HOSTS]);
 try {
   console.log(JSON.stringify(await measure(), null, 2));
 } finally {

@@ -16,7 +16,8 @@ export class Fixture {
 
   static async start(name: string, hosts: readonly GuestName[]): Promise<Fixture> {
     const lab = await Lab.start({ name, diesWithUs: true, log: (line) => console.log(line) });
-    const folder = resolve(import.meta.dirname, "../../.ferrite/lab-cluster", name);
+    // A run that was killed leaves its store behind; the next one must not find objects of machines that are gone.
+    const folder = resolve(import.meta.dirname, `../../.ferrite/lab-cluster/${name}-${process.pid}`);
     return new Fixture(lab, await Cluster.start(lab, folder, hosts));
   }
 
