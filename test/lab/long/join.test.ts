@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { Fixture } from "./cluster-fixture.ts";
+import { Fixture } from "../cluster-fixture.ts";
 
 let f: Fixture;
 
