@@ -107,13 +107,10 @@ async function applyMirror(name: string): Promise<void> {
   await cluster.kubectl("wait", `mirror/${name}`, "--for=condition=Ready", "--timeout=300s");
 }
 
-const apply = (kind: string, name: string, spec: unknown, namespaced: boolean): Promise<void> =>
-  cluster.apply({
-    apiVersion: "ferrite.dev/v1alpha1",
-    kind,
-    metadata: { name, ...(namespaced ? { namespace: "default" } : {}) },
-    spec,
-  });
+function apply(kind: string, name: string, spec: unknown, namespaced: boolean): Promise<void> {
+  const metadata = { name, ...(namespaced ? { namespace: "default" } : {}) };
+  return cluster.apply({ apiVersion: "ferrite.dev/v1alpha1", kind, metadata, spec });
+}
 
 /** CPU of the agents over a minute in which nothing changes, and their memory. */
 async function idleAgents() {
@@ -162,5 +159,6 @@ async function seconds(work: () => Promise<void>): Promise<number> {
   return Number(((performance.now() - started) / 1000).toFixed(1));
 }
 
-const median = (numbers: readonly number[]): number =>
-  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
+function median(numbers: readonly number[]): number {
+  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
+}
