@@ -1,4 +1,5 @@
 import type { Random } from "../../machinery/random.ts";
+import { internalMetadataBytes } from "../drbd/metadata-size.ts";
 
 /** DRBD's metadata on a disk, as far as it decides anything. UUIDs are 64 bits; bit 0 of `current` means "was primary". */
 export interface Metadata {
@@ -14,6 +15,8 @@ export interface Metadata {
   primaryIndicator: boolean;
   peerOutdated: boolean;
   crashedPrimary: boolean;
+  /** Usable size that both sides agreed on; `undefined`: of no interest. */
+  sizeBytes?: number | undefined;
 }
 
 export const JUST_CREATED = 4n;
@@ -47,10 +50,18 @@ export class ModelDisk {
   failed = false;
   /** Time that one write takes. */
   latencyMs = 1;
+  /** `undefined`: large enough for everything. */
+  sizeBytes: number | undefined;
   #snapshot: { readonly blocks: Set<number>; readonly metadata: Metadata | undefined } | undefined;
 
-  constructor(path: string) {
+  constructor(path: string, sizeBytes?: number) {
     this.path = path;
+    this.sizeBytes = sizeBytes;
+  }
+
+  /** What DRBD's metadata at its end leaves. */
+  get usableBytes(): number | undefined {
+    return this.sizeBytes === undefined ? undefined : this.sizeBytes - internalMetadataBytes(this.sizeBytes);
   }
 
   takeSnapshot(): void {

@@ -9,6 +9,7 @@ export function handshake(model: DrbdModel, a: ModelReplica, b: ModelReplica): v
   const mine = a.attached ? a.disk?.metadata : undefined;
   const theirs = b.attached ? b.disk?.metadata : undefined;
   if (mine === undefined || theirs === undefined) return meetDiskless(model, a, b);
+  agreeOnSize(a, b, "keep");
   const relation = settled(a, b, compareGenerations(mine, theirs, a.host < b.host));
   if (relation === "split-brain" || relation === "unrelated") return apart(model, a, b);
   if (relation === "equal") return meetEqual(model, a, b);
@@ -16,6 +17,13 @@ export function handshake(model: DrbdModel, a: ModelReplica, b: ModelReplica): v
   if (source.diskState === "Inconsistent") return apart(model, a, b);
   if (target.role === "Primary" && rank(target.diskState) >= rank("Consistent")) return apart(model, a, b);
   beginResync(model, source, target, relation.endsWith("full"));
+}
+
+/** Both use what the smaller one has; room that was added later is taken only when somebody says `grow`. */
+export function agreeOnSize(a: ModelReplica, b: ModelReplica, how: "keep" | "grow"): void {
+  const sizes = [a, b].flatMap(({ disk }) => (how === "grow" ? disk?.usableBytes : disk?.metadata?.sizeBytes) ?? []);
+  if (sizes.length === 0) return;
+  for (const { disk } of [a, b]) if (disk?.metadata !== undefined) disk.metadata.sizeBytes = Math.min(...sizes);
 }
 
 /** An inconsistent side is always the target; after-sb-0pri discard-zero-changes, everything else disconnects. */

@@ -2,8 +2,9 @@ import { CommandError } from "../command/errors.ts";
 import type { Command, CommandOutput, Executor, FileWrite, Follow } from "../command/types.ts";
 import type { Clock } from "../../machinery/clock.ts";
 import { type Random, uuid } from "../../machinery/random.ts";
-import { type ModelDisk } from "./disk.ts";
+import { ModelDisk } from "./disk.ts";
 import type { DrbdModel } from "./drbd.ts";
+import type { LvmModel } from "./lvm.ts";
 import { DrbdTools, parseOptions, ToolFailure } from "./tools.ts";
 
 /** A request that the kernel's helper left for the agent. */
@@ -14,13 +15,25 @@ export interface HelperRequest {
   readonly answered: (code: number) => void;
 }
 
+interface ModelMachineParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly model: () => DrbdModel;
+  /** Its LVM; left out: it has none. */
+  readonly lvm?: LvmModel;
+}
+
+/** Programs that the model of LVM answers for. */
+const LVM_PROGRAMS =
+  /^(lvm|wipefs|cmp|realpath|mkfs\.ext4|mkfs\.xfs|e2fsck|resize2fs|xfs_growfs|dd|blkdiscard|curl|sha256sum)$/;
+
 const WAITING = new Set(["fence-peer", "before-resync-target"]);
 const HELPER_PARAMETER = "/sys/module/drbd/parameters/usermode_helper";
 
 /** One machine: its files, disks and tools, over the DRBD model. A reboot keeps what is on disks. */
 export class ModelMachine {
   readonly name: string;
-  readonly disks: ReadonlyMap<string, ModelDisk>;
+  readonly disks: Map<string, ModelDisk>;
   /** Files by path; those below /run, /proc and /sys die with the power. */
   readonly files = new Map<string, string>();
   /** Requests that lie in /run and wait for the agent. */
@@ -30,13 +43,9 @@ export class ModelMachine {
   #calls = 0;
   readonly #followers = new Set<(line: string) => void>();
   readonly #locks = new Map<string, Promise<unknown>>();
-  readonly #parts: { readonly clock: Clock; readonly random: Random; readonly model: () => DrbdModel };
+  readonly #parts: ModelMachineParts;
 
-  constructor(
-    name: string,
-    disks: readonly ModelDisk[],
-    parts: { readonly clock: Clock; readonly random: Random; readonly model: () => DrbdModel },
-  ) {
+  constructor(name: string, disks: readonly ModelDisk[], parts: ModelMachineParts) {
     this.name = name;
     this.#parts = parts;
     this.disks = new Map(disks.map((disk) => [disk.path, disk]));
@@ -161,6 +170,8 @@ export class ModelMachine {
       );
     const work = this.#after(2 + random.next() * 20, signal, async () => {
       try {
+        if (this.#parts.lvm !== undefined && LVM_PROGRAMS.test(command.argv[0]))
+          return await this.#lvm(this.#parts.lvm, command);
         return { exitCode: 0, stdout: await this.#tool(command), stderr: "" };
       } catch (error) {
         if (error instanceof ToolFailure) throw fail(error.exitCode, error.message);
@@ -183,6 +194,47 @@ export class ModelMachine {
     }
   }
 
+  /** Logical volumes are disks, for DRBD. */
+  async #lvm(lvm: LvmModel, command: Command): Promise<CommandOutput> {
+    const output = await lvm.run(command);
+    if (command.mutates) this.#followVolumes(lvm);
+    return output;
+  }
+
+  #followVolumes(lvm: LvmModel): void {
+    const volumes = lvm.devices();
+    for (const [path, sizeBytes] of volumes) {
+      const disk = this.disks.get(path);
+      if (disk === undefined) this.disks.set(path, new ModelDisk(path, sizeBytes));
+      else disk.sizeBytes = sizeBytes;
+    }
+    for (const path of this.disks.keys())
+      if (path.split("/").length === 4 && !volumes.has(path)) this.disks.delete(path);
+  }
+
+  /** What `lsblk --json --bytes` says of the disks of LVM's model. */
+  #lsblk(): string {
+    const disks = [...(this.#parts.lvm?.disks ?? [])].map(([path, { sizeBytes, signatures }]) => ({
+      path,
+      kname: path.slice("/dev/".length),
+      type: "disk",
+      size: sizeBytes,
+      model: "model",
+      serial: null,
+      rota: false,
+      fstype: signatures[0] ?? null,
+      pttype: null,
+      mountpoint: null,
+    }));
+    return JSON.stringify({ blockdevices: disks });
+  }
+
+  /** What `find /dev/disk … -printf '%f %l\n'` says. */
+  #links(): string {
+    const links = [...(this.#parts.lvm?.links ?? [])];
+    return links.map(([link, path]) => `${link.split("/").at(-1)} ../../${path.split("/").at(-1)}\n`).join("");
+  }
+
   /** drbdsetup holds the resource's lock for as long as a state change takes. */
   async #locked<T>(name: string, work: () => T | Promise<T>): Promise<T> {
     const before = this.#locks.get(name) ?? Promise.resolve();
@@ -197,7 +249,8 @@ export class ModelMachine {
   #tool({ argv, stdin }: Command): string | Promise<string> {
     const [program, ...args] = argv;
     if (program === "uname") return `${this.name} 6.1.0\n`;
-    if (program === "lsblk") return `{"blockdevices": []}`;
+    if (program === "lsblk") return this.#lsblk();
+    if (program === "find") return this.#links();
     if (program === "modprobe") {
       this.files.set(HELPER_PARAMETER, `${args.at(-1)?.split("=")[1] ?? ""}\n`);
       return "";
@@ -294,7 +347,7 @@ async function change(
     case "new-current-uuid":
       return tools.skipFirstSync(name);
     case "resize":
-      return;
+      return tools.resize(name);
     default:
       throw new ToolFailure(1, `the model knows no ${verb}\n`);
   }

@@ -1,6 +1,6 @@
 import { freshMetadata, JUST_CREATED, type ModelDisk } from "./disk.ts";
 import type { DrbdModel } from "./drbd.ts";
-import { declareEqual, forceUpToDate, handshake } from "./handshake.ts";
+import { agreeOnSize, declareEqual, forceUpToDate, handshake } from "./handshake.ts";
 import { type ModelOptions, ModelReplica, rank } from "./replica.ts";
 
 /** A tool that ends with another code than 0. */
@@ -56,7 +56,7 @@ export class DrbdTools {
   createMetadata(path: string): void {
     const disk = this.#disk(path);
     if (disk.failed) throw new ToolFailure(20, "pwrite: Input/output error\n");
-    disk.metadata = freshMetadata();
+    disk.metadata = { ...freshMetadata(), sizeBytes: disk.usableBytes };
   }
 
   hasMetadata(path: string): boolean {
@@ -235,6 +235,15 @@ export class DrbdTools {
     this.#model.remove(replica);
   }
 
+  /** Takes what both backing devices have. */
+  resize(name: string): void {
+    const replica = this.#get(name);
+    const peer = this.#model.peerOf(replica);
+    if (this.#model.connected(replica) === undefined || peer === undefined) throw NO_DATA;
+    agreeOnSize(replica, peer, "grow");
+    for (const side of [replica, peer]) this.#model.settle(side);
+  }
+
   skipFirstSync(name: string): void {
     const replica = this.#get(name);
     const peer = this.#model.peerOf(replica);
@@ -288,6 +297,9 @@ const TWO_PRIMARIES = denied(-1, "Multiple primaries not allowed by config");
 const NO_DATA = denied(-2, "Need access to UpToDate data");
 const UNFENCED = denied(-7, "Refusing to be Primary while peer is not outdated");
 
+/** Of a disk whose size is of no interest. */
+const DEFAULT_BYTES = 64 * 2 ** 20;
+
 function eventLines(replica: ModelReplica): string[] {
   const { name, role, options, hasMinor } = replica;
   const reasons = [
@@ -303,7 +315,7 @@ function eventLines(replica: ModelReplica): string[] {
     `exists connection name:${name} peer-node-id:0${named} connection:${replica.net} role:${peerRole} congested:no`,
   ];
   if (!hasMinor) return lines;
-  const size = replica.attached ? 65_536 : 0;
+  const size = replica.attached ? Math.floor((replica.disk?.metadata?.sizeBytes ?? DEFAULT_BYTES) / 1024) : 0;
   return [
     ...lines,
     `exists device name:${name} volume:0 minor:${options.minor} disk:${replica.diskState} size:${size} blocked:no`,

@@ -5,13 +5,13 @@ import type { HostPair, HostPairMirror, HostPairStatus } from "../../crds/genera
 import type { Mirror } from "../../crds/generated/mirror.ts";
 import { ModelDisk } from "../../executors/model/disk.ts";
 import { DrbdModel } from "../../executors/model/drbd.ts";
+import { modelMailbox } from "../../executors/model/mailbox.ts";
 import { ModelMachine } from "../../executors/model/machine.ts";
 import type { ModelReplica } from "../../executors/model/replica.ts";
 import { type Random, seededRandom } from "../../machinery/random.ts";
 import { VirtualClock } from "../../machinery/virtual-clock.ts";
 import { ApiLink } from "./api-link.ts";
 import { checkRecord, Checks, Violation } from "./checks.ts";
-import { modelMailbox } from "./mailbox.ts";
 import { SimulatedProcess } from "./process.ts";
 import { type Json, SimulatedStore } from "./store.ts";
 import { traceLogger } from "./trace.ts";

@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import { TapeCut } from "../../../../executors/command/tape.ts";
 import { apply, type Driver } from "../../../../executors/driver.ts";
-import type { LvmModel } from "./lvm-model.ts";
+import type { LvmModel } from "../../../../executors/model/lvm.ts";
 
 const never = new AbortController().signal;
 

@@ -1,7 +1,7 @@
 import { describe, expect, it, test } from "vitest";
 import { type DesiredVolume, logicalVolumeDriver, parseMounts } from "../../../../executors/lvm/logical-volume.ts";
 import { converge, survivesCrashes } from "./converge.ts";
-import { group, LvmModel, MIB, type Volume, volume } from "./lvm-model.ts";
+import { group, LvmModel, MIB, type Volume, volume } from "../../../../executors/model/lvm.ts";
 
 const POOL = volume({ name: "ferrite_pool", uuid: "lv-pool", layout: "thin,pool", tags: [] });
 

@@ -3,7 +3,7 @@ import { observeVolume } from "../../../../executors/lvm/logical-volume.ts";
 import { planVolumeRemoval } from "../../../../executors/lvm/removal.ts";
 import { type DesiredSnapshot, snapshotDriver } from "../../../../executors/lvm/snapshot.ts";
 import { converge } from "./converge.ts";
-import { group, LvmModel, MIB, type Volume, volume } from "./lvm-model.ts";
+import { group, LvmModel, MIB, type Volume, volume } from "../../../../executors/model/lvm.ts";
 
 const desired = (overrides: Partial<DesiredSnapshot> = {}): DesiredSnapshot => ({
   group: "vg0",

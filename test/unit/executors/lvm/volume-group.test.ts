@@ -7,7 +7,7 @@ import {
   volumeGroupDriver,
 } from "../../../../executors/lvm/volume-group.ts";
 import { converge, survivesCrashes } from "./converge.ts";
-import { group, LvmModel, MIB, volume } from "./lvm-model.ts";
+import { group, LvmModel, MIB, volume } from "../../../../executors/model/lvm.ts";
 
 const desired = (overrides: Partial<DesiredVolumeGroup> = {}): DesiredVolumeGroup => ({
   name: "vg0",

@@ -1,6 +1,6 @@
-import { CommandError } from "../../../../executors/command/errors.ts";
-import { TapeCut } from "../../../../executors/command/tape.ts";
-import type { Command, Executor } from "../../../../executors/command/types.ts";
+import { CommandError } from "../command/errors.ts";
+import { TapeCut } from "../command/tape.ts";
+import type { Command, Executor } from "../command/types.ts";
 
 export const MIB = 2 ** 20;
 const EXTENT = 4 * MIB;
@@ -63,6 +63,8 @@ export const group = (overrides: Partial<Group> = {}): Group => ({
 /** A machine as LVM's tools see it: enough to run plans against, and to be killed in the middle of them. */
 export class LvmModel implements Executor {
   readonly disks = new Map<string, Disk>();
+  /** Links below /dev, such as those of /dev/disk/by-id, to the names in `disks`. */
+  readonly links = new Map<string, string>();
   readonly groups: Group[] = [];
   mounts = "";
   /** Commands that changed something, in order. */
@@ -110,8 +112,21 @@ export class LvmModel implements Executor {
     return found;
   }
 
+  /** Device paths of the volumes, with their sizes. */
+  devices(): ReadonlyMap<string, number> {
+    return new Map(
+      this.groups.flatMap(({ name, volumes }) =>
+        volumes.map((one) => [`/dev/${name}/${one.name}`, one.extents * EXTENT] as const),
+      ),
+    );
+  }
+
   private readonly verbs: Record<string, (args: string[], command: Command) => string | undefined> = {
-    realpath: (args) => `${args.slice(2).join("\n")}\n`,
+    realpath: (args) =>
+      `${args
+        .slice(2)
+        .map((path) => this.links.get(path) ?? path)
+        .join("\n")}\n`,
     wipefs: (args, command) => this.wipefs(args, command),
     cmp: (args, command) => {
       if (this.disk(args[2] ?? "", command).dirty) throw failed(command, 1, "", "differ: byte 1, line 1");
@@ -138,15 +153,14 @@ export class LvmModel implements Executor {
       return undefined;
     },
     vgremove: (args) => void this.groups.splice(this.groups.indexOf(this.group(positional(args)[0] ?? "")), 1),
-    pvremove: (args) => void this.disks.set(args[0] ?? "", { ...this.disks.get(args[0] ?? "")!, signatures: [] }),
+    pvremove: (args, command) => void (this.disk(args[0] ?? "", command).signatures = []),
     pvmove: () => undefined,
     pvresize: () => undefined,
     lvcreate: (args, command) => this.lvcreate(args, command),
     lvextend: (args) => void (this.byPath(args).extents = Number(valuesOf(args, "--extents")[0])),
     lvremove: (args) => {
       const found = this.byPath(args);
-      const owner = this.groups.find(({ volumes }) => volumes.includes(found))!;
-      owner.volumes.splice(owner.volumes.indexOf(found), 1);
+      for (const { volumes } of this.groups) if (volumes.includes(found)) volumes.splice(volumes.indexOf(found), 1);
       return undefined;
     },
     lvchange: (args) => {
@@ -162,9 +176,11 @@ export class LvmModel implements Executor {
     resize2fs: (args) => void (this.byDevice(args.at(-1)).content += "+"),
     xfs_growfs: () => undefined,
     dd: (args) => {
-      const from = args.find((arg) => arg.startsWith("if="))!.slice(3);
-      const source = from.startsWith("/dev/") ? this.byDevice(from).content : `content of ${from}`;
-      this.byDevice(args.find((arg) => arg.startsWith("of="))!.slice(3)).content = source;
+      const named = (key: string) => args.find((arg) => arg.startsWith(key))?.slice(key.length) ?? "";
+      const from = named("if=");
+      this.byDevice(named("of=")).content = from.startsWith("/dev/")
+        ? this.byDevice(from).content
+        : `content of ${from}`;
       return undefined;
     },
     blkdiscard: (args) => void (this.byDevice(args.at(-1)).content = ""),
@@ -174,7 +190,7 @@ export class LvmModel implements Executor {
   };
 
   private disk(path: string, command: Command): Disk {
-    const found = this.disks.get(path);
+    const found = this.disks.get(this.links.get(path) ?? path);
     if (found === undefined)
       throw failed(command, 1, "", `wipefs: error: ${path}: probing initialization failed: No such file or directory`);
     return found;
