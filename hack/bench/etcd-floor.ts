@@ -2,10 +2,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Etcd3 } from "etcd3";
-import { connectEtcd } from "../../apiserver/storage/etcd/client.ts";
+import { EtcdClient } from "../../apiserver/storage/etcd/client.ts";
 import { LocalEtcd } from "../../apiserver/storage/etcd/server.ts";
-import { openWatchStream } from "../../apiserver/storage/etcd/watch-stream.ts";
+import type { WatchStream } from "../../apiserver/storage/etcd/watch-stream.ts";
 import { prefixEnd } from "../../apiserver/storage/etcd/wire.ts";
 import { systemClock } from "../../machinery/clock.ts";
 import { silentLogger } from "../../machinery/log.ts";
@@ -36,9 +35,9 @@ const PREFIX = "/bench/floor/";
 const KEYS = 1000;
 const IDLE_PUTS = 200;
 
-/** Runs against `endpoint` (for `connectEtcd`); leaves 1,000 keys below /bench/floor/ there. */
+/** Runs against `endpoint` (for `EtcdClient`); leaves 1,000 keys below /bench/floor/ there. */
 export async function measureEtcdFloor(endpoint: string, options: FloorOptions): Promise<EtcdFloor> {
-  const client = connectEtcd(endpoint, {}, systemClock);
+  const client = new EtcdClient(endpoint, {}, systemClock);
   try {
     const bench = await Bench.open(client, options.valueBytes);
     for (let n = 0; n < IDLE_PUTS; n++) {
@@ -71,25 +70,25 @@ export async function measureEtcdFloor(endpoint: string, options: FloorOptions):
 }
 
 class Bench {
-  readonly #client: Etcd3;
+  readonly #client: EtcdClient;
   readonly #padding: string;
-  readonly #stream: Awaited<ReturnType<typeof openWatchStream>>;
+  readonly #stream: WatchStream;
   #puts = 0;
   #events = 0;
   #putMs: number[] = [];
   #eventMs: number[] = [];
   #onEvents = () => {};
 
-  private constructor(client: Etcd3, valueBytes: number, stream: Awaited<ReturnType<typeof openWatchStream>>) {
+  private constructor(client: EtcdClient, valueBytes: number, stream: WatchStream) {
     this.#client = client;
     this.#padding = "x".repeat(Math.max(0, valueBytes - 20));
     this.#stream = stream;
   }
 
-  static async open(client: Etcd3, valueBytes: number): Promise<Bench> {
-    const stream = await openWatchStream(client.watchClient);
+  static async open(client: EtcdClient, valueBytes: number): Promise<Bench> {
+    const stream = await client.watch();
     const bench = new Bench(client, valueBytes, stream);
-    stream.create({ key: Buffer.from(PREFIX), range_end: prefixEnd(PREFIX) });
+    stream.create({ key: PREFIX, rangeEnd: prefixEnd(PREFIX) });
     const created = Promise.withResolvers<void>();
     bench.#follow(created.resolve).catch(created.reject);
     await created.promise;
@@ -99,8 +98,7 @@ class Bench {
   async put(n: number): Promise<void> {
     const beganMs = performance.now();
     this.#puts++;
-    const value = Buffer.from(`${beganMs} ${this.#padding}`);
-    await this.#client.kv.put({ key: Buffer.from(PREFIX + n), value });
+    await this.#client.put({ key: PREFIX + n, value: `${beganMs} ${this.#padding}` });
     this.#putMs.push(performance.now() - beganMs);
   }
 
@@ -130,11 +128,13 @@ class Bench {
   }
 
   async #follow(onCreated: () => void): Promise<void> {
-    for await (const { created, events } of this.#stream.responses) {
-      if (created) onCreated();
+    for await (const responses of this.#stream.responses()) {
       const nowMs = performance.now();
-      for (const { kv } of events) this.#eventMs.push(nowMs - Number.parseFloat(kv.value.toString("latin1", 0, 20)));
-      this.#events += events.length;
+      for (const { created, events } of responses) {
+        if (created) onCreated();
+        for (const { kv } of events) this.#eventMs.push(nowMs - Number.parseFloat(kv.value));
+        this.#events += events.length;
+      }
       this.#onEvents();
     }
   }

@@ -2,9 +2,9 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { Etcd3 } from "etcd3";
 import { expect, it } from "vitest";
 import { ExpiredError, StorageUnavailableError } from "../../apiserver/storage/errors.ts";
+import { EtcdClient } from "../../apiserver/storage/etcd/client.ts";
 import { saveSnapshot } from "../../apiserver/storage/etcd/snapshot.ts";
 import { EtcdStorage } from "../../apiserver/storage/etcd/storage.ts";
 import { EtcdUpkeep } from "../../apiserver/storage/etcd/upkeep.ts";
@@ -71,7 +71,7 @@ it("makes room in a database that has run full of history, and writes work again
 it("saves snapshots that restore, keeps the newest, and clears away what a crash has left", async () => {
   await using server = await startEtcd();
   const storage = new EtcdStorage({ endpoints: [server.endpoint] });
-  const client = new Etcd3({ hosts: server.endpoint });
+  const client = new EtcdClient(server.endpoint, {}, systemClock);
   for (let n = 0; n < 50; n++) await storage.create(keyOf(`n${n}`), widget("n", n, 2000));
   const dir = join(server.dir, "snapshots");
   const at = (second: number) => new Date(Date.UTC(2026, 0, 1, 0, 0, second));
@@ -133,7 +133,7 @@ it("tells its watches when the store was put back to an older state", async () =
   await using before = await startEtcd();
   const { dir } = before;
   const storage = new EtcdStorage({ endpoints: [before.endpoint] });
-  const client = new Etcd3({ hosts: before.endpoint });
+  const client = new EtcdClient(before.endpoint, {}, systemClock);
   await storage.create(keyOf("a"), widget("a"));
   const path = await saveSnapshot(client, join(dir, "snapshots"), new Date(0), 1);
   client.close();

@@ -2,7 +2,7 @@ import { backoffMs } from "../../../machinery/backoff.ts";
 import { type Clock, sleep } from "../../../machinery/clock.ts";
 import type { Random } from "../../../machinery/random.ts";
 import { StorageUnavailableError } from "../errors.ts";
-import type { Etcd3 } from "etcd3";
+import type { EtcdClient } from "./client.ts";
 import type { Endpoints } from "./endpoints.ts";
 import { classify, translate } from "./failures.ts";
 
@@ -29,7 +29,7 @@ export class Caller {
   }
 
   /** Throws what `translate` makes of the failure. */
-  async call<T>(attempt: (client: Etcd3) => Promise<T>, options: { readonly writes: boolean }): Promise<T> {
+  async call<T>(attempt: (client: EtcdClient) => Promise<T>, options: { readonly writes: boolean }): Promise<T> {
     const giveUpMs = this.#clock.monotonicMs() + this.#budgetMs;
     for (let failures = 1; ; failures++) {
       if (this.#closed.aborted) throw new StorageUnavailableError("the store is closed", { applied: "no" });

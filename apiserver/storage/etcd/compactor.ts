@@ -1,10 +1,10 @@
-import type { Etcd3 } from "etcd3";
 import type { Caller } from "./caller.ts";
+import type { EtcdClient } from "./client.ts";
 import { EtcdRefusal } from "./failures.ts";
-import { decodeRevision } from "./wire.ts";
+import type { TxnResponse } from "./messages/kv.ts";
 
 /** kube-apiserver's own key: servers of both kinds on one etcd take turns. */
-const KEY = Buffer.from("compact_rev_key");
+const KEY = "compact_rev_key";
 
 /**
  * Drops history by the protocol of kube-apiserver's compactor: whoever changes the key's version first does this
@@ -13,7 +13,7 @@ const KEY = Buffer.from("compact_rev_key");
  */
 export class Compactor {
   readonly #caller: Caller;
-  #version = "0";
+  #version = 0;
   /** Where the store was at the last turn; 0: not known. */
   #revision = 0;
 
@@ -29,15 +29,15 @@ export class Compactor {
   /** To be called once an interval. Returns the revision that it compacted, if it was its turn. */
   async turn(): Promise<number | undefined> {
     const compacted = this.#revision;
-    const { succeeded, header, responses } = await this.#caller.call((client) => this.#claim(client, compacted), {
+    const { succeeded, revision, kv } = await this.#caller.call((client) => this.#claim(client, compacted), {
       writes: true,
     });
-    this.#revision = decodeRevision(header.revision);
+    this.#revision = revision;
     if (!succeeded) {
-      this.#version = responses[0]?.response_range?.kvs[0]?.version ?? "0";
+      this.#version = kv?.version ?? 0;
       return undefined;
     }
-    this.#version = String(Number(this.#version) + 1);
+    this.#version += 1;
     if (compacted === 0) return undefined;
     await this.compact(compacted);
     return compacted;
@@ -46,17 +46,14 @@ export class Compactor {
   /** Resolves when the space of the history is free. Does nothing when it is done already. */
   async compact(revision: number): Promise<void> {
     try {
-      await this.#caller.call(({ kv }) => kv.compact({ revision, physical: true }), { writes: false });
+      await this.#caller.call((client) => client.compact({ revision, physical: true }), { writes: false });
     } catch (error) {
       if (!(error instanceof EtcdRefusal && error.failure === "compacted")) throw error;
     }
   }
 
-  #claim({ kv }: Etcd3, revision: number) {
-    return kv.txn({
-      compare: [{ target: "Version", result: "Equal", key: KEY, version: this.#version }],
-      success: [{ request_put: { key: KEY, value: Buffer.from(String(revision)) } }],
-      failure: [{ request_range: { key: KEY } }],
-    });
+  #claim(client: EtcdClient, revision: number): Promise<TxnResponse> {
+    const put = { key: KEY, value: String(revision) };
+    return client.txn({ key: KEY, expect: { version: this.#version }, change: { put } });
   }
 }

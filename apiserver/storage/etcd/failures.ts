@@ -1,9 +1,7 @@
 import { StorageUnavailableError, ValueTooLargeError } from "../errors.ts";
+import { RpcError, type StatusName } from "./rpc/status.ts";
 
-/**
- * What a failed call means. etcd3 keeps no gRPC status code, so the text decides; the texts are etcd's `rpctypes`
- * and grpc-js's own.
- */
+/** What a failed call means. */
 export type Failure =
   /** It never left this process, or etcd refused it before it proposed it: trying again is safe. */
   | "notApplied"
@@ -16,23 +14,35 @@ export type Failure =
   /** Anything else: a wrong password, a missing right, a full database. Trying again at once does not help. */
   | "refused";
 
+/** etcd's own errors (api/v3rpc/rpctypes/error.go), and grpc-go's for a message beyond its limit. */
 const TEXTS: readonly (readonly [RegExp, Failure])[] = [
   [/required revision has been compacted/, "compacted"],
   [/required revision is a future revision/, "future"],
   [/requested lease not found/, "leaseGone"],
   [/request is too large|message larger than max/, "tooLarge"],
   [/database space exceeded/, "refused"],
-  [/No connection established|Channel closed before call started|Name resolution failed/, "notApplied"],
   [/too many requests|etcdserver: no leader/, "notApplied"],
   [/etcdserver: (request timed out|leader changed|server stopped)/, "unknown"],
-  [/^\d+ (UNAVAILABLE|DEADLINE_EXCEEDED|CANCELLED|INTERNAL|UNKNOWN|ABORTED|DATA_LOSS|RESOURCE_EXHAUSTED)/, "unknown"],
 ];
+
+const UNKNOWN: ReadonlySet<StatusName> = new Set([
+  "UNAVAILABLE",
+  "DEADLINE_EXCEEDED",
+  "CANCELLED",
+  "INTERNAL",
+  "UNKNOWN",
+  "ABORTED",
+  "DATA_LOSS",
+  "RESOURCE_EXHAUSTED",
+]);
 
 const textOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 export function classify(error: unknown): Failure {
-  const text = textOf(error);
-  return TEXTS.find(([pattern]) => pattern.test(text))?.[1] ?? "refused";
+  if (!(error instanceof RpcError)) return "refused";
+  if (!error.sent) return "notApplied";
+  const said = TEXTS.find(([pattern]) => pattern.test(error.message))?.[1];
+  return said ?? (UNKNOWN.has(error.status) ? "unknown" : "refused");
 }
 
 /** A call that etcd refused for a reason which only the caller can translate. */

@@ -50,11 +50,8 @@ export class LeaseBuckets {
     this.#buckets.clear();
   }
 
-  async #grant(ttlSeconds: number): Promise<string> {
+  #grant(ttlSeconds: number): Promise<string> {
     // A lease whose answer was lost holds no key and runs out.
-    const { ID } = await this.#caller.call(({ leaseClient }) => leaseClient.leaseGrant({ TTL: ttlSeconds }), {
-      writes: false,
-    });
-    return ID;
+    return this.#caller.call((client) => client.grantLease(ttlSeconds), { writes: false });
   }
 }

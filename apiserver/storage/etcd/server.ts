@@ -7,7 +7,7 @@ import { type Clock, sleep, systemClock } from "../../../machinery/clock.ts";
 import { TerminalError } from "../../../machinery/errors.ts";
 import type { Logger } from "../../../machinery/log.ts";
 import { type Random, systemRandom } from "../../../machinery/random.ts";
-import { connectEtcd } from "./client.ts";
+import { EtcdClient } from "./client.ts";
 import { lockDataDir } from "./instance-lock.ts";
 import { endByArgument } from "./process-table.ts";
 import { isAtLeast, OLDEST_ETCD } from "./version.ts";
@@ -144,11 +144,11 @@ export class LocalEtcd {
   }
 
   async #ready(died: AbortSignal): Promise<void> {
-    const client = connectEtcd(this.endpoint, { requestTimeoutMs: 1000 }, this.#clock);
+    const client = new EtcdClient(this.endpoint, { requestTimeoutMs: 1000 }, this.#clock);
     const deadlineMs = this.#clock.monotonicMs() + READY_TIMEOUT_MS;
     try {
       while (
-        !(await client.kv.range({ key: Buffer.from("\0") }).then(
+        !(await client.range({ key: "\0" }).then(
           () => true,
           () => false,
         ))

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Etcd3, ISnapshotResponse } from "etcd3";
 import { StorageUnavailableError } from "../errors.ts";
+import type { EtcdClient } from "./client.ts";
 
 /** etcd ends a snapshot with the SHA-256 of all that comes before. */
 const HASH_BYTES = 32;
@@ -13,7 +13,7 @@ const NAME = /^snapshot-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z\.db$/;
  * its name only when it is complete, verified and on disk; a crash leaves at most a `.part`.
  * Returns its path. The oldest files beyond `keep` are deleted afterwards.
  */
-export async function saveSnapshot(client: Etcd3, dir: string, now: Date, keep: number): Promise<string> {
+export async function saveSnapshot(client: EtcdClient, dir: string, now: Date, keep: number): Promise<string> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const stamp = now
     .toISOString()
@@ -49,13 +49,12 @@ export async function newestSnapshot(dir: string): Promise<Date | undefined> {
   return new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
 }
 
-async function download(client: Etcd3, path: string): Promise<void> {
-  const stream = (await client.maintenance.snapshot()) as unknown as AsyncIterable<ISnapshotResponse>;
+async function download(client: EtcdClient, path: string): Promise<void> {
   await using file = await open(path, "wx", 0o600);
   const hash = createHash("sha256");
   // The last bytes are the hash itself: they are held back until more come, or the end.
   let tail = Buffer.alloc(0);
-  for await (const { blob } of stream) {
+  for await (const blob of client.snapshot()) {
     await file.write(blob);
     const held = Buffer.concat([tail, blob]);
     const split = Math.max(0, held.length - HASH_BYTES);

@@ -1,4 +1,3 @@
-import type { Etcd3, ICompare, IRequestOp, ITxnResponse } from "etcd3";
 import { type Clock, systemClock } from "../../../machinery/clock.ts";
 import { TerminalError } from "../../../machinery/errors.ts";
 import type { KubeObject } from "../../../machinery/object.ts";
@@ -7,14 +6,15 @@ import { ExpiredError, FutureRevisionError, KeyExistsError, RevisionMismatchErro
 import type { Page, PageRequest, Storage, Stored, StorageWatch, WriteOptions } from "../types.ts";
 import { encodeObject, StoredValue } from "../value.ts";
 import { Caller } from "./caller.ts";
-import type { EtcdEndpoints } from "./client.ts";
+import type { EtcdClient, EtcdEndpoints } from "./client.ts";
 import { readCompactRevision } from "./compact-revision.ts";
 import { Endpoints } from "./endpoints.ts";
 import { EtcdRefusal } from "./failures.ts";
 import { LeaseBuckets } from "./lease-buckets.ts";
+import type { TxnRequest, TxnResponse } from "./messages/kv.ts";
 import { isAtLeast, OLDEST_ETCD } from "./version.ts";
 import { EtcdWatch } from "./watch.ts";
-import { decodeKeyValue, decodeRevision, prefixEnd } from "./wire.ts";
+import { prefixEnd, storedOf } from "./wire.ts";
 
 export interface EtcdStorageOptions extends EtcdEndpoints {
   /** How long to keep trying when etcd is away, as far as that is safe; default 5,000. */
@@ -41,25 +41,25 @@ export class EtcdStorage implements Storage {
   }
 
   async get(key: string): Promise<{ readonly stored: Stored | undefined; readonly revision: number }> {
-    const { kvs, header } = await this.#read(({ kv }) => kv.range({ key: Buffer.from(key) }));
+    const { kvs, revision } = await this.#read((client) => client.range({ key }));
     const [kv] = kvs;
-    return { stored: kv === undefined ? undefined : decodeKeyValue(kv), revision: decodeRevision(header.revision) };
+    return { stored: kv === undefined ? undefined : storedOf(kv), revision };
   }
 
   async list(prefix: string, page: PageRequest): Promise<Page> {
     const { limit, after = "", revision } = page;
     if (limit < 1) throw new RangeError(`limit: ${limit}: a page has at least 1 item`);
     const request = {
-      key: Buffer.from(after < prefix ? prefix : `${after}\0`),
-      range_end: prefixEnd(prefix),
+      key: after < prefix ? prefix : `${after}\0`,
+      rangeEnd: prefixEnd(prefix),
       limit,
       ...(revision === undefined ? {} : { revision }),
     };
-    const { kvs, header, count } = await this.#read(({ kv }) => kv.range(request), revision);
-    const remaining = Number(count) - kvs.length;
+    const answer = await this.#read((client) => client.range(request), revision);
+    const remaining = answer.count - answer.kvs.length;
     return {
-      items: kvs.map(decodeKeyValue),
-      revision: revision ?? decodeRevision(header.revision),
+      items: answer.kvs.map(storedOf),
+      revision: revision ?? answer.revision,
       more: remaining > 0,
       remaining,
     };
@@ -81,13 +81,15 @@ export class EtcdStorage implements Storage {
 
   async delete(key: string, expectRevision: number): Promise<Stored> {
     if (expectRevision < 1) throw new RevisionMismatchError(key, expectRevision, (await this.get(key)).stored);
-    const remove = { request_delete_range: { key: Buffer.from(key), prev_kv: true } };
-    const response = await this.#transact(key, expectRevision, remove);
-    const [last] = response.responses[0]?.response_delete_range?.prev_kvs ?? [];
-    if (!response.succeeded || last === undefined) {
-      throw new RevisionMismatchError(key, expectRevision, currentOf(response));
+    const { succeeded, revision, kv } = await this.#transact({
+      key,
+      expect: { modRevision: expectRevision },
+      change: "delete",
+    });
+    if (!succeeded || kv === undefined) {
+      throw new RevisionMismatchError(key, expectRevision, kv === undefined ? undefined : storedOf(kv));
     }
-    return new StoredValue(key, decodeRevision(response.header.revision), last.value.toString());
+    return new StoredValue(key, revision, kv.value);
   }
 
   watch(prefix: string, afterRevision: number, signal: AbortSignal): StorageWatch {
@@ -96,14 +98,13 @@ export class EtcdStorage implements Storage {
   }
 
   async currentRevision(): Promise<number> {
-    const { header } = await this.#read(({ kv }) => kv.range({ key: Buffer.from("\0"), keys_only: true }));
-    return decodeRevision(header.revision);
+    return (await this.#read((client) => client.range({ key: "\0", keysOnly: true }))).revision;
   }
 
   async compact(revision: number): Promise<void> {
     try {
       // Repeating it changes nothing.
-      await this.#caller.call(({ kv }) => kv.compact({ revision }), { writes: false });
+      await this.#caller.call((client) => client.compact({ revision }), { writes: false });
     } catch (error) {
       if (!(error instanceof EtcdRefusal)) throw error;
       if (error.failure === "future") throw new FutureRevisionError(revision, { cause: error });
@@ -115,7 +116,7 @@ export class EtcdStorage implements Storage {
     this.#endpoints.close();
   }
 
-  async #read<T>(attempt: (client: Etcd3) => Promise<T>, revision = 0): Promise<T> {
+  async #read<T>(attempt: (client: EtcdClient) => Promise<T>, revision = 0): Promise<T> {
     try {
       return await this.#caller.call(attempt, { writes: false });
     } catch (error) {
@@ -128,7 +129,7 @@ export class EtcdStorage implements Storage {
 
   async #put(key: string, expectRevision: number, object: KubeObject, options: WriteOptions): Promise<PutResult> {
     const value = encodeObject(object);
-    let response: ITxnResponse;
+    let response: TxnResponse;
     try {
       response = await this.#putValue(key, expectRevision, value, options);
     } catch (error) {
@@ -137,31 +138,18 @@ export class EtcdStorage implements Storage {
       this.#leases.forget();
       response = await this.#putValue(key, expectRevision, value, options);
     }
-    if (!response.succeeded) return { written: undefined, current: currentOf(response) };
-    const written = new StoredValue(key, decodeRevision(response.header.revision), value);
-    return { written, current: undefined };
+    const { succeeded, revision, kv } = response;
+    if (succeeded) return { written: new StoredValue(key, revision, value), current: undefined };
+    return { written: undefined, current: kv === undefined ? undefined : storedOf(kv) };
   }
 
   async #putValue(key: string, expectRevision: number, value: string, { ttlSeconds }: WriteOptions) {
     const lease = ttlSeconds === undefined ? {} : { lease: await this.#leases.lease(ttlSeconds) };
-    const put = { key: Buffer.from(key), value: Buffer.from(value), ...lease };
-    return this.#transact(key, expectRevision, { request_put: put });
+    return this.#transact({ key, expect: { modRevision: expectRevision }, change: { put: { key, value, ...lease } } });
   }
 
-  /** `expectRevision` 0: the key must be absent. */
-  #transact(key: string, expectRevision: number, change: IRequestOp): Promise<ITxnResponse> {
-    const compare: ICompare = {
-      target: "Mod",
-      result: "Equal",
-      key: Buffer.from(key),
-      mod_revision: String(expectRevision),
-    };
-    const request = {
-      compare: [compare],
-      success: [change],
-      failure: [{ request_range: { key: Buffer.from(key) } }],
-    };
-    return this.#caller.call(({ kv }) => kv.txn(request), { writes: true });
+  #transact(request: TxnRequest): Promise<TxnResponse> {
+    return this.#caller.call((client) => client.txn(request), { writes: true });
   }
 
   #assertVersion(): Promise<void> {
@@ -173,7 +161,7 @@ export class EtcdStorage implements Storage {
   }
 
   async #checkVersion(): Promise<void> {
-    const { version } = await this.#caller.call(({ maintenance }) => maintenance.status(), { writes: false });
+    const { version } = await this.#caller.call((client) => client.status(), { writes: false });
     if (isAtLeast(version, OLDEST_ETCD)) return;
     throw new TerminalError(
       "EtcdTooOld",
@@ -186,10 +174,4 @@ interface PutResult {
   readonly written: Stored | undefined;
   /** What is there when nothing was written. */
   readonly current: Stored | undefined;
-}
-
-/** What the failure branch of a transaction has read. */
-function currentOf({ responses }: ITxnResponse): Stored | undefined {
-  const [kv] = responses[0]?.response_range?.kvs ?? [];
-  return kv === undefined ? undefined : decodeKeyValue(kv);
 }

@@ -1,35 +1,42 @@
-import type { IWatchCreateRequest, IWatchRequest, IWatchResponse, WatchClient } from "etcd3";
+import {
+  readWatch,
+  type WatchCreateRequest,
+  type WatchResponse,
+  writeWatchCreate,
+  writeWatchProgress,
+} from "./messages/watch.ts";
+import { frame } from "./rpc/frames.ts";
+import type { StreamCall } from "./rpc/stream.ts";
 
 /** One watch on a gRPC stream of its own. */
-export interface WatchStream {
-  create(request: IWatchCreateRequest): void;
-  requestProgress(): void;
-  /** Throws when the stream breaks; ends when etcd closes it. What was buffered then is lost: start again. */
-  readonly responses: AsyncIterable<IWatchResponse>;
-  close(): void;
-}
+export class WatchStream {
+  readonly #call: StreamCall;
+  readonly #onRefused: (reason: string) => void;
 
-interface DuplexCall extends AsyncIterable<IWatchResponse> {
-  readonly writable: boolean;
-  write(request: IWatchRequest): void;
-  cancel(): void;
-  on(event: "error", listener: () => void): void;
-}
+  /** `onRefused`: etcd has canceled the watch, with these words. */
+  constructor(call: StreamCall, onRefused: (reason: string) => void) {
+    this.#call = call;
+    this.#onRefused = onRefused;
+  }
 
-/**
- * The bare stream, not etcd3's Watcher: that one resumes after the revision of the last response's header, which is
- * the store's and not the watch's, and so loses what it had not yet received when it is cut in mid-replay.
- */
-export async function openWatchStream(client: WatchClient): Promise<WatchStream> {
-  const call = (await client.watch()) as unknown as DuplexCall;
-  // An error between two reads must not become an uncaught one; the next read throws it.
-  call.on("error", () => {});
-  return {
-    create: (request) => call.write({ create_request: request }),
-    requestProgress() {
-      if (call.writable) call.write({ progress_request: {} });
-    },
-    responses: call,
-    close: () => call.cancel(),
-  };
+  create(request: WatchCreateRequest): void {
+    this.#call.write(frame((writer) => writeWatchCreate(writer, request)));
+  }
+
+  requestProgress(): void {
+    this.#call.write(frame(writeWatchProgress));
+  }
+
+  /** All that has come at a time. Throws when the stream breaks; ends when etcd closes it. */
+  async *responses(): AsyncGenerator<readonly WatchResponse[], void, void> {
+    for await (const messages of this.#call.messages()) {
+      const responses = messages.map(readWatch);
+      for (const { canceled, cancelReason } of responses) if (canceled) this.#onRefused(cancelReason);
+      yield responses;
+    }
+  }
+
+  close(): void {
+    this.#call.close();
+  }
 }

@@ -1,12 +1,13 @@
-import type { Etcd3, IWatchResponse } from "etcd3";
 import { OperatorError } from "../../../machinery/errors.ts";
 import { ExpiredError, StorageUnavailableError } from "../errors.ts";
-import type { StorageEvent, StorageWatch } from "../types.ts";
+import type { StorageChange, StorageEvent, StorageWatch } from "../types.ts";
 import type { Caller } from "./caller.ts";
 import { readCompactRevision } from "./compact-revision.ts";
 import { classify, EtcdRefusal, translate } from "./failures.ts";
-import { openWatchStream, type WatchStream } from "./watch-stream.ts";
-import { decodeEvent, decodeRevision, prefixEnd } from "./wire.ts";
+import type { WatchEvent, WatchResponse } from "./messages/watch.ts";
+import { RpcError } from "./rpc/status.ts";
+import type { WatchStream } from "./watch-stream.ts";
+import { changeOf, prefixEnd } from "./wire.ts";
 
 export interface WatchDeps {
   readonly caller: Caller;
@@ -46,9 +47,9 @@ export class EtcdWatch implements StorageWatch {
     for (let failures = 0; !this.#signal.aborted; failures++) {
       if (failures > 0) await this.#deps.caller.pause(failures);
       try {
-        for await (const event of this.#followOnce()) {
+        for await (const events of this.#followOnce()) {
           failures = 0;
-          yield event;
+          yield* events;
         }
       } catch (error) {
         if (this.#signal.aborted) return;
@@ -59,25 +60,19 @@ export class EtcdWatch implements StorageWatch {
     }
   }
 
-  async *#followOnce(): AsyncGenerator<StorageEvent, void, void> {
+  async *#followOnce(): AsyncGenerator<readonly StorageEvent[], void, void> {
     await this.#deps.assertVersion();
     const { endpoints } = this.#deps.caller;
     const client = endpoints.current;
-    const { turned } = endpoints;
-    const stream = await openWatchStream(client.watchClient);
-    const close = () => stream.close();
-    const gone = AbortSignal.any([this.#signal, turned]);
+    const gone = AbortSignal.any([this.#signal, endpoints.turned]);
+    let stream: WatchStream | undefined;
+    const close = () => stream?.close();
     gone.addEventListener("abort", close, { once: true });
     try {
+      stream = await client.watch();
       if (gone.aborted) return;
-      stream.create({
-        key: Buffer.from(this.#prefix),
-        range_end: prefixEnd(this.#prefix),
-        start_revision: this.#doneRevision + 1,
-        prev_kv: true,
-        fragment: true,
-        progress_notify: true,
-      });
+      const [key, rangeEnd] = [this.#prefix, prefixEnd(this.#prefix)];
+      stream.create({ key, rangeEnd, startRevision: this.#doneRevision + 1, prevKv: true });
       yield* this.#read(stream);
     } catch (error) {
       if (!(error instanceof OperatorError)) endpoints.failed(client);
@@ -85,55 +80,45 @@ export class EtcdWatch implements StorageWatch {
     } finally {
       this.#stream = undefined;
       gone.removeEventListener("abort", close);
-      stream.close();
+      close();
     }
   }
 
-  async *#read(stream: WatchStream): AsyncGenerator<StorageEvent, void, void> {
-    const fragments: IWatchResponse["events"] = [];
-    for await (const response of stream.responses) {
-      if (response.canceled) this.#refuse(response);
-      if (response.created) {
-        await this.#assertComplete();
-        this.#stream = stream;
-        continue;
+  async *#read(stream: WatchStream): AsyncGenerator<readonly StorageEvent[], void, void> {
+    const fragments: WatchEvent[] = [];
+    for await (const responses of stream.responses()) {
+      for (const response of responses) {
+        if (response.canceled) this.#refuse(response);
+        if (response.created) {
+          await this.#assertComplete();
+          this.#stream = stream;
+          continue;
+        }
+        // Not spread: one revision can hold more events than a call takes arguments.
+        for (const event of response.events) fragments.push(event);
+        // The parts of one answer may split a revision: none counts before the last has come.
+        if (response.fragment) continue;
+        const events = fragments.length === 0 ? progressOf(response) : changesOf(fragments.splice(0));
+        yield* this.#handOut(events);
       }
-      // Not spread: one revision can hold more events than a call takes arguments.
-      for (const event of response.events) fragments.push(event);
-      // The parts of one answer may split a revision: none counts before the last has come.
-      if (response.fragment) continue;
-      if (fragments.length === 0) yield* this.#progress(response);
-      else yield* this.#changes(fragments.splice(0));
     }
   }
 
-  *#changes(events: IWatchResponse["events"]): Generator<StorageEvent, void, void> {
-    const changes = events.map((event) => {
-      const change = decodeEvent(event);
-      if (change !== undefined) return change;
-      const revision = decodeRevision(event.kv.mod_revision);
-      throw new ExpiredError(revision - 1, revision);
-    });
-    for (const [index, change] of changes.entries()) {
-      const more = changes[index + 1]?.stored.revision === change.stored.revision;
-      yield more ? { ...change, more } : change;
-    }
-    this.#doneRevision = changes.at(-1)?.stored.revision ?? this.#doneRevision;
-    this.#confirmed = true;
-  }
-
-  *#progress({ header }: IWatchResponse): Generator<StorageEvent, void, void> {
-    const revision = decodeRevision(header.revision);
-    if (revision < this.#doneRevision) return;
+  /** What is handed out counts when the consumer has taken all of it. */
+  *#handOut(events: readonly StorageEvent[]): Generator<readonly StorageEvent[], void, void> {
+    const last = events.at(-1);
+    if (last === undefined) return;
+    const revision = last.type === "progress" ? last.revision : last.stored.revision;
+    if (last.type === "progress" && revision < this.#doneRevision) return;
+    yield events;
     this.#doneRevision = revision;
     this.#confirmed = true;
-    yield { type: "progress", revision };
   }
 
-  #refuse({ compact_revision, cancel_reason }: IWatchResponse): never {
-    const compactRevision = decodeRevision(compact_revision);
+  #refuse({ compactRevision, cancelReason }: WatchResponse): never {
     if (compactRevision > 0) throw new ExpiredError(this.#doneRevision, compactRevision);
-    throw new Error(cancel_reason === "" ? "14 UNAVAILABLE: etcd canceled the watch" : cancel_reason);
+    if (cancelReason === "") throw new RpcError("UNAVAILABLE", "etcd canceled the watch", { sent: true });
+    throw new RpcError("UNKNOWN", cancelReason, { sent: true });
   }
 
   /**
@@ -144,9 +129,9 @@ export class EtcdWatch implements StorageWatch {
     const { caller } = this.#deps;
     const revision = this.#doneRevision;
     if (revision < 1) return;
-    const read = ({ kv }: Etcd3) => kv.range({ key: Buffer.from(this.#prefix), revision, limit: 1, keys_only: true });
+    const request = { key: this.#prefix, revision, limit: 1, keysOnly: true };
     try {
-      await caller.call(read, { writes: false });
+      await caller.call((client) => client.range(request), { writes: false });
       this.#confirmed = true;
     } catch (error) {
       if (!(error instanceof EtcdRefusal)) throw error;
@@ -159,3 +144,20 @@ export class EtcdWatch implements StorageWatch {
     }
   }
 }
+
+/** Throws ExpiredError when etcd could not give the state before one of them. */
+function changesOf(events: readonly WatchEvent[]): readonly StorageEvent[] {
+  const changes = events.map((event) => {
+    const change = changeOf(event);
+    if (change !== undefined) return change;
+    const revision = event.kv.modRevision;
+    throw new ExpiredError(revision - 1, revision);
+  });
+  return changes.map((change, index) => withMore(change, changes[index + 1]));
+}
+
+function withMore(change: StorageChange, next: StorageChange | undefined): StorageChange {
+  return next?.stored.revision === change.stored.revision ? { ...change, more: true } : change;
+}
+
+const progressOf = ({ revision }: WatchResponse): readonly StorageEvent[] => [{ type: "progress", revision }];

@@ -1,6 +1,7 @@
-import type { IEvent, IKeyValue } from "etcd3";
-import { StoredValue } from "../value.ts";
 import type { StorageChange } from "../types.ts";
+import { StoredValue } from "../value.ts";
+import type { KeyValue } from "./messages/kv.ts";
+import type { WatchEvent } from "./messages/watch.ts";
 
 /** The end of the range of all keys that start with `prefix`: the prefix with its last byte one higher. */
 export function prefixEnd(prefix: string): Buffer {
@@ -16,23 +17,17 @@ export function prefixEnd(prefix: string): Buffer {
   return Buffer.from([0]);
 }
 
-/** etcd's revisions are int64 in decimal; they stay below 2^53 for longer than any disk lives. */
-export function decodeRevision(text: string): number {
-  return Number(text);
-}
-
-export function decodeKeyValue({ key, mod_revision, value }: IKeyValue): StoredValue {
-  return new StoredValue(key.toString(), decodeRevision(mod_revision), value.toString());
-}
+export const storedOf = ({ key, modRevision, value }: KeyValue): StoredValue =>
+  new StoredValue(key, modRevision, value);
 
 /** `undefined` when etcd could not give the state before, because it has been compacted since. */
-export function decodeEvent({ type, kv, prev_kv }: IEvent): StorageChange | undefined {
-  const previous = prev_kv ? decodeKeyValue(prev_kv) : undefined;
-  if (type === "Delete") {
+export function changeOf({ type, kv, prevKv }: WatchEvent): StorageChange | undefined {
+  const previous = prevKv === undefined ? undefined : storedOf(prevKv);
+  if (type === "delete") {
     if (previous === undefined) return undefined;
-    const stored = new StoredValue(previous.key, decodeRevision(kv.mod_revision), previous.value);
+    const stored = new StoredValue(previous.key, kv.modRevision, previous.value);
     return { type: "delete", stored, previous };
   }
-  if (previous === undefined && kv.version !== "1") return undefined;
-  return { type: "put", stored: decodeKeyValue(kv), previous };
+  if (previous === undefined && kv.version !== 1) return undefined;
+  return { type: "put", stored: storedOf(kv), previous };
 }

@@ -2,12 +2,13 @@ import { expect, it } from "vitest";
 import { StorageUnavailableError } from "../../../../../apiserver/storage/errors.ts";
 import { Caller } from "../../../../../apiserver/storage/etcd/caller.ts";
 import { Endpoints } from "../../../../../apiserver/storage/etcd/endpoints.ts";
+import { RpcError } from "../../../../../apiserver/storage/etcd/rpc/status.ts";
 import { seededRandom } from "../../../../../machinery/random.ts";
 import { VirtualClock } from "../../../../../machinery/virtual-clock.ts";
 
-const LOST = "14 UNAVAILABLE: Connection dropped";
-const UNSENT = "14 UNAVAILABLE: No connection established. Last error: null";
-const REFUSED = "7 PERMISSION_DENIED: etcdserver: permission denied";
+const LOST = new RpcError("UNAVAILABLE", "connection dropped", { sent: true });
+const UNSENT = new RpcError("UNAVAILABLE", "no connection", { sent: false });
+const REFUSED = new RpcError("PERMISSION_DENIED", "etcdserver: permission denied", { sent: true });
 
 function setUp(endpoints: readonly string[] = ["http://127.0.0.1:1"]) {
   const clock = new VirtualClock();
@@ -17,12 +18,12 @@ function setUp(endpoints: readonly string[] = ["http://127.0.0.1:1"]) {
   return { clock, closed, members, caller };
 }
 
-/** A call that fails with each text in turn, then succeeds. */
-function failing(...texts: readonly string[]) {
+/** A call that fails with each error in turn, then succeeds. */
+function failing(...errors: readonly Error[]) {
   const calls = { count: 0 };
   const attempt = async () => {
-    const text = texts[calls.count++];
-    if (text !== undefined) throw new Error(text);
+    const error = errors[calls.count++];
+    if (error !== undefined) throw error;
     return "done";
   };
   return { calls, attempt };
@@ -32,9 +33,9 @@ it.each([
   ["a read whose answer was lost", LOST, false, 3],
   ["a read that never left", UNSENT, false, 3],
   ["a write that never left", UNSENT, true, 3],
-])("tries again: %s", async (_, text, writes, count) => {
+])("tries again: %s", async (_, error, writes, count) => {
   const { clock, caller } = setUp();
-  const { calls, attempt } = failing(text, text);
+  const { calls, attempt } = failing(error, error);
   const result = caller.call(attempt, { writes });
   await clock.advance(1000);
   expect(await result).toBe("done");
@@ -45,9 +46,9 @@ it.each([
   ["a write whose answer was lost", LOST, true, "unknown"],
   ["what etcd refuses", REFUSED, false, "no"],
   ["a refused write", REFUSED, true, "no"],
-])("does not try again: %s", async (_, text, writes, applied) => {
+])("does not try again: %s", async (_, error, writes, applied) => {
   const { clock, caller } = setUp();
-  const { calls, attempt } = failing(text, text);
+  const { calls, attempt } = failing(error, error);
   const failure = caller.call(attempt, { writes }).catch((error: unknown) => error);
   await clock.advance(5000);
   expect(await failure).toBeInstanceOf(StorageUnavailableError);
@@ -62,7 +63,7 @@ it("starts no try after its budget", async () => {
     .call(
       async () => {
         attempts.push(clock.monotonicMs());
-        throw new Error(UNSENT);
+        throw UNSENT;
       },
       { writes: true },
     )

@@ -1,17 +1,16 @@
-import type { IEvent } from "etcd3";
 import { expect, it } from "vitest";
+import type { KeyValue } from "../../../../../apiserver/storage/etcd/messages/kv.ts";
+import type { WatchEvent } from "../../../../../apiserver/storage/etcd/messages/watch.ts";
 import { isAtLeast } from "../../../../../apiserver/storage/etcd/version.ts";
-import { decodeEvent, prefixEnd } from "../../../../../apiserver/storage/etcd/wire.ts";
+import { changeOf, prefixEnd } from "../../../../../apiserver/storage/etcd/wire.ts";
 
-const kv = (revision: string, version: string, value = "{}") => ({
-  key: Buffer.from("/k"),
-  value: Buffer.from(value),
-  create_revision: "2",
-  mod_revision: revision,
+const kv = (modRevision: number, version: number, value = "{}"): KeyValue => ({
+  key: "/k",
+  value,
+  modRevision,
   version,
-  lease: "0",
 });
-const event = (type: "Put" | "Delete", now: object, before?: object) => ({ type, kv: now, prev_kv: before }) as IEvent;
+const event = (type: WatchEvent["type"], now: KeyValue, before?: KeyValue) => ({ type, kv: now, prevKv: before });
 
 it.each([
   ["/registry/a/", "/registry/a0"],
@@ -27,13 +26,13 @@ it("knows the prefix of all keys, which has no end", () => {
 });
 
 it("decodes a create, a change and a delete", () => {
-  expect(decodeEvent(event("Put", kv("5", "1")))).toMatchObject({ type: "put", previous: undefined });
-  expect(decodeEvent(event("Put", kv("6", "2"), kv("5", "1", '{"a":1}')))).toMatchObject({
+  expect(changeOf(event("put", kv(5, 1)))).toMatchObject({ type: "put", previous: undefined });
+  expect(changeOf(event("put", kv(6, 2), kv(5, 1, '{"a":1}')))).toMatchObject({
     type: "put",
     stored: { revision: 6 },
     previous: { revision: 5, value: '{"a":1}' },
   });
-  expect(decodeEvent(event("Delete", kv("7", "0", ""), kv("6", "2", '{"a":2}')))).toMatchObject({
+  expect(changeOf(event("delete", kv(7, 0, ""), kv(6, 2, '{"a":2}')))).toMatchObject({
     type: "delete",
     stored: { key: "/k", revision: 7, value: '{"a":2}' },
     previous: { revision: 6 },
@@ -41,8 +40,8 @@ it("decodes a create, a change and a delete", () => {
 });
 
 it("never takes a change for a create because the state before is gone", () => {
-  expect(decodeEvent(event("Put", kv("6", "2")))).toBeUndefined();
-  expect(decodeEvent(event("Delete", kv("7", "0", "")))).toBeUndefined();
+  expect(changeOf(event("put", kv(6, 2)))).toBeUndefined();
+  expect(changeOf(event("delete", kv(7, 0, "")))).toBeUndefined();
 });
 
 it.each([
