@@ -14,10 +14,12 @@ import { builtinResources } from "./builtin/builtin-resources.ts";
 import { Caches } from "./caches.ts";
 import type { HttpRequest, HttpResponse } from "./http/exchange.ts";
 import { handle, type HandlerOptions } from "./http/handler.ts";
+import { InFlight, type InFlightLimits } from "./http/in-flight.ts";
 import { type Listener, type ListenerOptions, listen } from "./http/node-listener.ts";
-import { type IdentityOptions, makeIdentity } from "./identity.ts";
+import { type Identity, type IdentityOptions, makeIdentity } from "./identity.ts";
 import { Metrics } from "./metrics.ts";
 import type { Presented } from "./objects/present.ts";
+import { ServerAddress } from "./lifecycle/server-address.ts";
 import { startLifecycle } from "./lifecycle/start.ts";
 import { VerbsCluster } from "./lifecycle/verbs-cluster.ts";
 import { OpenApi } from "./openapi/openapi.ts";
@@ -46,12 +48,16 @@ export interface ServerOptions {
     readonly host: string;
     /** 0: a free one. */
     readonly port: number;
+    /** IP address that others reach this server by; absent: it is not published as `default/kubernetes`. */
+    readonly advertise?: string;
     /** PEM. */
     readonly tls: { readonly key: string; readonly certificate: string; readonly clientCa: string };
   };
   /** CustomResourceDefinitions that are there, as they stand here, before the first request is answered. */
   readonly definitions?: readonly KubeObject[];
   readonly audit?: AuditLog;
+  /** Default: kube-apiserver's. */
+  readonly inFlight?: InFlightLimits;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly log?: Logger;
@@ -69,12 +75,87 @@ export interface ApiServer {
 
 const STOP_GRACE_MS = 10_000;
 
+interface Basics {
+  readonly storage: Storage;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
 /** Starts the Kubernetes API on a store. Resolves when all that is in the store is served. */
 export async function startServer(options: ServerOptions): Promise<ApiServer> {
   const { clock = systemClock, random = systemRandom, log = silentLogger } = options;
   const metrics = new Metrics(clock);
-  const storage = metrics.measure(options.storage);
-  const basics = { storage, clock, random, log };
+  const basics: Basics = { storage: metrics.measure(options.storage), clock, random, log };
+  const core = await startCore(options, basics);
+  const { context, caches, registry } = core;
+  const cluster = new VerbsCluster(context);
+  const lifecycle = await startLifecycle({ ...basics, caches, cluster, registry, authority: options.authority });
+  let listener: Listener | undefined;
+  const handler: HandlerOptions = {
+    context,
+    documents: {
+      registry,
+      openApi: new OpenApi(registry, VERSION.gitVersion),
+      serverAddress: () => (listener === undefined ? "" : `${listener.host}:${listener.port}`),
+    },
+    checks: [
+      { name: "ping", liveness: true, check: async () => {} },
+      { name: "etcd", liveness: false, check: async () => void (await caches.currentRevision()) },
+    ],
+    authenticator: core.identity.authenticator,
+    authorizer: core.authorizer,
+    inFlight: new InFlight(options.inFlight),
+    metrics,
+    audit: options.audit,
+    clock,
+    random,
+    log,
+  };
+  const respond = (request: HttpRequest): Promise<HttpResponse> => handle(handler, request);
+  if (options.listen !== undefined) {
+    const onError = (error: unknown): void => log.error({ err: error }, "connection failed");
+    listener = await listen({ ...options.listen, handle: respond, clock, onError });
+  }
+  const address = startAddress(options, basics, cluster, listener);
+  return {
+    url: listener === undefined ? "" : `https://${listener.host}:${listener.port}`,
+    handle: respond,
+    renewTls: (tls) => listener?.renew(tls),
+    async stop() {
+      await address?.stop();
+      await listener?.close(STOP_GRACE_MS);
+      await lifecycle.stop();
+      await core.stop();
+    },
+  };
+}
+
+/** Tells where this server is found, when it is to be found by others. */
+function startAddress(
+  { listen: wanted }: ServerOptions,
+  basics: Basics,
+  cluster: VerbsCluster,
+  listener: Listener | undefined,
+): ServerAddress | undefined {
+  if (wanted?.advertise === undefined || listener === undefined) return undefined;
+  const address = new ServerAddress(cluster, basics, { ip: wanted.advertise, port: listener.port });
+  address.start();
+  return address;
+}
+
+interface Core {
+  readonly context: VerbContext;
+  readonly caches: Caches;
+  readonly registry: Registry;
+  readonly identity: Identity;
+  readonly authorizer: Authorizer;
+  readonly stop: () => Promise<void>;
+}
+
+/** Everything that a verb needs, with what every cluster has in the store: who may what, and which kinds there are. */
+async function startCore(options: ServerOptions, basics: Basics): Promise<Core> {
+  const { clock, log } = basics;
   const stopping = new AbortController();
   const builtins: readonly Resource[] = builtinResources(compileSchema).map((resource) =>
     isCrdKind(resource) ? crdKind(resource, () => registry, clock) : resource,
@@ -91,46 +172,19 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     ...makeAdmission({ escalation, authorizer, read }),
     written: (resource, result) => serveDefinition(follower, resource, result, log),
   };
-  const context: VerbContext = { storage, caches, registry, clock, random, hooks };
+  const context: VerbContext = { ...basics, caches, registry, hooks };
   const cleanup = new CrdCleanup(context, log, stopping.signal);
   follower.onChange = (crd) => cleanup.consider(crd);
   follower.onGone = (prefix) => void caches.drop(prefix);
   const following = await follower.start(stopping.signal);
   await Promise.all([bootstrap(context), installDefinitions(context, options.definitions ?? [])]);
-  const cluster = new VerbsCluster(context);
-  const lifecycle = await startLifecycle({ ...basics, caches, cluster, authority: options.authority });
-  let listener: Listener | undefined;
-  const handler: HandlerOptions = {
-    context,
-    documents: {
-      registry,
-      openApi: new OpenApi(registry, VERSION.gitVersion),
-      serverAddress: () => (listener === undefined ? "" : `${listener.host}:${listener.port}`),
-    },
-    checks: [
-      { name: "ping", liveness: true, check: async () => {} },
-      { name: "etcd", liveness: false, check: async () => void (await caches.currentRevision()) },
-    ],
-    authenticator: identity.authenticator,
-    authorizer,
-    metrics,
-    audit: options.audit,
-    clock,
-    random,
-    log,
-  };
-  const respond = (request: HttpRequest): Promise<HttpResponse> => handle(handler, request);
-  if (options.listen !== undefined) {
-    const onError = (error: unknown): void => log.error({ err: error }, "connection failed");
-    listener = await listen({ ...options.listen, handle: respond, clock, onError });
-  }
   return {
-    url: listener === undefined ? "" : `https://${listener.host}:${listener.port}`,
-    handle: respond,
-    renewTls: (tls) => listener?.renew(tls),
+    context,
+    caches,
+    registry,
+    identity,
+    authorizer,
     async stop() {
-      await listener?.close(STOP_GRACE_MS);
-      await lifecycle.stop();
       stopping.abort();
       await Promise.all([following.done, policy.done, cleanup.stopped()]);
       await caches.stop();

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
-import { hostname } from "node:os";
+import { isIP } from "node:net";
+import { hostname, networkInterfaces } from "node:os";
 import { join, resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { AuditLog } from "../apiserver/access/audit.ts";
@@ -24,6 +25,7 @@ interface ServerFlags {
   readonly dataDir: string;
   readonly listen: { readonly host: string; readonly port: number };
   readonly serverName: readonly string[];
+  readonly advertiseAddress?: string;
   readonly etcdEndpoints?: readonly string[];
   readonly etcdCa?: string;
   readonly etcdCert?: string;
@@ -48,6 +50,12 @@ export function addServerCommand(program: Command): void {
         .default({ host: "127.0.0.1", port: 6443 }, "127.0.0.1:6443"),
     )
     .option("--server-name <name...>", "further names and addresses by which clients reach this server", [])
+    .addOption(
+      new Option(
+        "--advertise-address <ip>",
+        "address that tools find in the Service default/kubernetes; default: that of --listen, or of the first network card",
+      ).argParser(parseIp),
+    )
     .option("--etcd-endpoints <url...>", "an etcd cluster to use: https://10.0.0.1:2379")
     .option("--etcd-ca <file>", "certificate authority of that etcd, PEM")
     .option("--etcd-cert <file>", "client certificate for it, PEM")
@@ -63,6 +71,19 @@ function parseAddress(text: string): { host: string; port: number } {
   const [, host = "", port = ""] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(text) ?? [];
   if (host === "" || Number(port) > 65_535) throw new InvalidArgumentError("must be host:port, such as 0.0.0.0:6443");
   return { host, port: Number(port) };
+}
+
+function parseIp(text: string): string {
+  if (isIP(text) === 0) throw new InvalidArgumentError("must be an IP address, such as 192.0.2.10");
+  return text;
+}
+
+/** The address to publish for a server that listens on `host`. */
+function advertised(host: string): string {
+  if (isIP(host) !== 0 && host !== "0.0.0.0" && host !== "::") return host;
+  const cards = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const outside = cards.filter(({ internal, address }) => !internal && !address.startsWith("fe80:"));
+  return (outside.find(({ family }) => family === "IPv4") ?? outside[0])?.address ?? "127.0.0.1";
 }
 
 /** Runs until SIGTERM or SIGINT. */
@@ -140,7 +161,7 @@ async function serve(
     definitions: ownDefinitions(),
     authority: pki.authority,
     identity: { serviceAccountKeyPem: pki.serviceAccountKeyPem },
-    listen: { host, port, tls: tlsOf(pki) },
+    listen: { host, port, advertise: flags.advertiseAddress ?? advertised(host), tls: tlsOf(pki) },
   });
   const onRenewed = (renewed: Pki): void => server.renewTls(tlsOf(renewed));
   const stopRenewal = keepPkiRenewed({ ...pkiOptions, log: parts.log, onRenewed }, pki);

@@ -21,10 +21,13 @@ export interface BuiltinKind {
   /** Where and as what it is stored, when that is not its own group and version. */
   readonly storedAs?: { readonly apiVersion: string; readonly prefix: string; readonly conversion: Conversion };
   readonly alwaysEmpty?: string;
+  readonly readOnly?: string;
   readonly verbs?: readonly Verb[];
 }
 
 const ALL_VERBS: readonly Verb[] = ["create", "get", "list", "watch", "update", "patch", "delete", "deletecollection"];
+
+const READ_VERBS: readonly Verb[] = ["get", "list", "watch"];
 
 export const AGE: PrinterColumn = { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" };
 
@@ -60,7 +63,7 @@ export function builtinResource(kind: BuiltinKind, compile: CompileSchema): Reso
     namespaced: kind.namespaced,
     shortNames: kind.shortNames ?? [],
     categories: kind.categories ?? [],
-    verbs: kind.verbs ?? (kind.alwaysEmpty === undefined ? ALL_VERBS : ["get", "list", "watch"]),
+    verbs: kind.verbs ?? (kind.alwaysEmpty === undefined && kind.readOnly === undefined ? ALL_VERBS : READ_VERBS),
     schema: kind.schema,
     compiled: compileOnUse(kind.schema, compile),
     status: kind.status ?? false,
@@ -72,6 +75,7 @@ export function builtinResource(kind: BuiltinKind, compile: CompileSchema): Reso
     storagePrefix: kind.storedAs?.prefix ?? storagePrefix(kind),
     ...(kind.storedAs === undefined ? {} : { conversion: kind.storedAs.conversion }),
     ...(kind.alwaysEmpty === undefined ? {} : { alwaysEmpty: kind.alwaysEmpty }),
+    ...(kind.readOnly === undefined ? {} : { readOnly: kind.readOnly }),
     strategy: { ...DEFAULT_STRATEGY, ...kind.strategy },
     deprecationWarning: undefined,
     builtin: true,

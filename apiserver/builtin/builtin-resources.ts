@@ -1,6 +1,7 @@
 import type { Resource } from "../registry/types.ts";
 import type { CompileSchema } from "../schema/types.ts";
 import { type BuiltinKind, builtinResource } from "./builtin-kind.ts";
+import { apiServiceKind } from "./kinds/api-service.ts";
 import { csrKind } from "./kinds/certificate-signing-request.ts";
 import { configMapKind } from "./kinds/config-map.ts";
 import { customResourceDefinitionKind } from "./kinds/custom-resource-definition.ts";
@@ -11,6 +12,7 @@ import { namespaceKind } from "./kinds/namespace.ts";
 import { rbacKinds } from "./kinds/rbac.ts";
 import { secretKind } from "./kinds/secret.ts";
 import { serviceAccountKind } from "./kinds/service-account.ts";
+import { endpointsKind, endpointSliceKind, serviceKind } from "./kinds/service.ts";
 
 const KINDS: readonly BuiltinKind[] = [
   namespaceKind,
@@ -23,6 +25,10 @@ const KINDS: readonly BuiltinKind[] = [
   ...rbacKinds,
   csrKind,
   customResourceDefinitionKind,
+  apiServiceKind,
+  serviceKind,
+  endpointsKind,
+  endpointSliceKind,
   ...emptyKinds,
 ];
 

@@ -85,7 +85,7 @@ function findHandler(resource: Resource, info: RequestInfo, query: URLSearchPara
   const verb = resource.verbs.find((each) => each === info.verb);
   if (info.subresource !== "") return subresourceHandler(resource, info);
   if (resource.alwaysEmpty !== undefined && verb === "get") throw notFound(resource, info.name);
-  if (verb === undefined) throw methodNotAllowed(resource.alwaysEmpty);
+  if (verb === undefined) throw methodNotAllowed(resource.alwaysEmpty ?? resource.readOnly);
   const acrossNamespaces = resource.namespaced && info.namespace === "";
   if (acrossNamespaces && verb !== "list" && verb !== "watch") throw methodNotAllowed();
   // A watch of one object is written as a get with `watch`.

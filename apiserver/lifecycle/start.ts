@@ -1,7 +1,9 @@
 import type { CertificateAuthority } from "../access/pki/certificates.ts";
+import { ApiServiceRegistration } from "./api-service-registration.ts";
 import { BootstrapTokenExpiry } from "./bootstrap-token-expiry.ts";
 import { CertificateSigning } from "./certificate-signing.ts";
 import type { Caches } from "../caches.ts";
+import type { Registry } from "../registry/registry.ts";
 import type { Cluster } from "./cluster.ts";
 import { GarbageCollector } from "./gc/collector.ts";
 import type { LoopDeps } from "./loop.ts";
@@ -13,21 +15,23 @@ import { RoleAggregation } from "./role-aggregation.ts";
 export interface LifecycleOptions extends LoopDeps {
   readonly cluster: Cluster;
   readonly caches: Caches;
+  readonly registry: Registry;
   /** Absent: no certificates are signed, and namespaces get no CA. */
   readonly authority?: CertificateAuthority | undefined;
 }
 
 /**
  * Starts everything that keeps the store in order behind the API: garbage collection, namespaces, aggregated roles,
- * definitions, certificates, tokens. May run on several servers at once. Resolves when all objects have been seen.
+ * definitions, certificates, tokens, the list of APIServices. May run on several servers at once. Resolves when all objects have been seen.
  */
 export async function startLifecycle(options: LifecycleOptions): Promise<{ stop(): Promise<void> }> {
-  const { cluster, authority } = options;
+  const { cluster, registry, authority } = options;
   const loops = [
     new GarbageCollector(cluster, options),
     new NamespaceTermination(cluster, options),
     new RoleAggregation(cluster, options),
     new BootstrapTokenExpiry(cluster, options),
+    new ApiServiceRegistration(cluster, options, registry),
     ...(authority === undefined
       ? []
       : [

@@ -32,6 +32,8 @@ export interface Resource extends ResourceName {
   readonly conversion?: Conversion;
   /** Nothing of this kind can be made here (Pods …): lists are empty, writes get 405 with this text. */
   readonly alwaysEmpty?: string;
+  /** Only the server itself writes objects of this kind; others get 405 with this text. */
+  readonly readOnly?: string;
   readonly strategy: Strategy;
   readonly deprecationWarning: string | undefined;
   /** Built-ins take protobuf bodies and strategic merge patches; custom resources do not. */

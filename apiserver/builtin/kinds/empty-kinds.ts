@@ -36,15 +36,6 @@ const EMPTY: readonly EmptyKind[] = [
     selectableFields: ["spec.unschedulable"],
   },
   { group: "", kind: "Pod", plural: "pods", shortNames: ["po"], all: true, selectableFields: POD_FIELDS },
-  {
-    group: "",
-    kind: "Service",
-    plural: "services",
-    shortNames: ["svc"],
-    all: true,
-    selectableFields: ["spec.clusterIP", "spec.type"],
-  },
-  { group: "", kind: "Endpoints", plural: "endpoints", shortNames: ["ep"] },
   { group: "", kind: "PersistentVolume", plural: "persistentvolumes", namespaced: false, shortNames: ["pv"] },
   { group: "", kind: "PersistentVolumeClaim", plural: "persistentvolumeclaims", shortNames: ["pvc"] },
   { group: "", kind: "PodTemplate", plural: "podtemplates" },
@@ -72,7 +63,6 @@ const EMPTY: readonly EmptyKind[] = [
   { group: "apps", kind: "ControllerRevision", plural: "controllerrevisions" },
   { group: "batch", kind: "CronJob", plural: "cronjobs", shortNames: ["cj"], all: true },
   { group: "batch", kind: "Job", plural: "jobs", all: true, selectableFields: ["status.successful"] },
-  { group: "discovery.k8s.io", kind: "EndpointSlice", plural: "endpointslices" },
   { group: "networking.k8s.io", kind: "Ingress", plural: "ingresses", shortNames: ["ing"] },
   { group: "networking.k8s.io", kind: "NetworkPolicy", plural: "networkpolicies", shortNames: ["netpol"] },
   { group: "policy", kind: "PodDisruptionBudget", plural: "poddisruptionbudgets", shortNames: ["pdb"] },
@@ -84,7 +74,6 @@ const EMPTY: readonly EmptyKind[] = [
     shortNames: ["hpa"],
     all: true,
   },
-  { group: "apiregistration.k8s.io", kind: "APIService", plural: "apiservices", namespaced: false },
 ];
 
 /** HorizontalPodAutoscaler is the one whose current version is not v1. */

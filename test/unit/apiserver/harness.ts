@@ -34,6 +34,11 @@ export async function startHarness(
 ): Promise<Harness> {
   const server = await startServer({ storage, ...options });
   onTestFinished(() => server.stop());
+  return harnessOf(server, storage);
+}
+
+/** For a server that lives longer than one test: whoever started it stops it. */
+export function harnessOf(server: ApiServer, storage: Storage): Harness {
   const request = (
     method: string,
     target: string,

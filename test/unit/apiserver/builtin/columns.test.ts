@@ -23,6 +23,28 @@ test.each<[string, object, unknown[]]>([
   ["ServiceAccount", {}, ["x", 0, "10m"]],
   ["Namespace", { status: { phase: "Active" } }, ["x", "Active", "10m"]],
   ["Lease", { spec: { holderIdentity: "a" } }, ["x", "a", "10m"]],
+  [
+    "APIService",
+    { status: { conditions: [{ type: "Available", status: "True", reason: "Local" }] } },
+    ["x", "Local", "True", "10m"],
+  ],
+  ["APIService", {}, ["x", "Local", "Unknown", "10m"]],
+  [
+    "Service",
+    { spec: { type: "ClusterIP", clusterIP: "None", ports: [{ port: 443, protocol: "TCP" }] } },
+    ["x", "ClusterIP", "None", "<none>", "443/TCP", "10m", "<none>"],
+  ],
+  [
+    "Endpoints",
+    { subsets: [{ addresses: [{ ip: "192.0.2.1" }, { ip: "2001:db8::1" }], ports: [{ port: 6443 }] }] },
+    ["x", "192.0.2.1:6443,[2001:db8::1]:6443", "10m"],
+  ],
+  ["Endpoints", {}, ["x", "<none>", "10m"]],
+  [
+    "EndpointSlice",
+    { addressType: "IPv4", ports: [{ port: 6443 }], endpoints: [{ addresses: ["192.0.2.1"] }] },
+    ["x", "IPv4", "6443", "192.0.2.1", "10m"],
+  ],
   ["Role", {}, ["x", "2026-01-01T00:00:00Z"]],
   [
     "RoleBinding",

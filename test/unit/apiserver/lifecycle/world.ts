@@ -66,10 +66,11 @@ export async function askAs(
   path: string,
   body?: unknown,
 ): Promise<{ readonly status: number; readonly body: KubeObject }> {
+  const url = new URL(path, "https://server");
   const response = await server.handle({
     method,
-    path,
-    query: new URLSearchParams(),
+    path: url.pathname,
+    query: url.searchParams,
     header: () => undefined,
     credentials: { certificate: undefined, bearerToken: undefined, ...credentials },
     body: () => Promise.resolve(Buffer.from(body === undefined ? "" : JSON.stringify(body))),
