@@ -5,6 +5,7 @@ import type { KubeObject } from "../../machinery/object.ts";
 import { RBAC_GROUP } from "../builtin/kinds/rbac.ts";
 import { type CsrObject, hasCondition } from "../builtin/kinds/certificate-signing-request.ts";
 import { ApiError, invalid, qualifiedResource, type ResourceName } from "../status.ts";
+import { adoptionRefusal } from "./adoption.ts";
 import type { EscalationCheck } from "./escalation.ts";
 import { hostOf, leaseOf, type ReadKinds } from "./host-authorizer.ts";
 import { isMaster } from "./rbac/authorizer.ts";
@@ -53,7 +54,9 @@ export async function admitWrite(deps: AdmissionDeps, write: Write): Promise<voi
   if (group === "" && plural === "namespaces") admitNamespace(write);
 }
 
-async function admitOurs({ read }: AdmissionDeps, write: Write): Promise<void> {
+async function admitOurs({ read, authorizer }: AdmissionDeps, write: Write): Promise<void> {
+  const missing = await adoptionRefusal(authorizer, write);
+  if (missing !== undefined) throw refuse(write, missing);
   const { operation, verb, resource, subresource, updated: object, old, user } = write;
   const request: AdmissionRequest = {
     operation: operation === "create" ? "CREATE" : operation === "update" ? "UPDATE" : "DELETE",

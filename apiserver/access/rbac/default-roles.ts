@@ -110,6 +110,8 @@ export const DEFAULT_CLUSTER_ROLES: readonly RoleObject[] = [
   role("ferrite:viewer", [rule(READ, [FERRITE], ["*"])]),
   role("ferrite:operator", [
     rule([...READ, ...WRITE], [FERRITE], ["*"]),
+    // Whoever may make VolumeGroups on any disk may take over what lies in them.
+    rule(["adopt"], [FERRITE], ["volumegroups"]),
     rule(READ, ["", "events.k8s.io"], ["events"]),
   ]),
   role("ferrite:host-bootstrapper", [

@@ -65,3 +65,39 @@ it("says soon that it is blind when the watch after the last one is not answered
   expect(reflector.sight.kind).toBe("synced");
   await end();
 });
+
+it.each([1, 60, 600])("sees again within 5 s after an outage of %i s", async (outageS) => {
+  const { world, link, reflector, end } = await follow();
+  link.cut();
+  await world.clock.advance(outageS * 1000);
+  expect(reflector.sight.kind).toBe("blind");
+  link.mend();
+  await world.clock.advance(5_000);
+  expect(reflector.sight.kind).toBe("synced");
+  await end();
+});
+
+it("does not ask in step or in a storm while there is nobody to answer", async () => {
+  const { world, link, watches, end } = await follow();
+  link.cut();
+  const before = watches().length;
+  await world.clock.advance(600_000);
+  // Every 2.5 to 5 s, once the pause has grown.
+  expect(watches().length - before).toBeGreaterThan(600 / 5);
+  expect(watches().length - before).toBeLessThan(600 / 2.5 + 10);
+  await end();
+});
+
+it("gives up a request that was sent into an outage, and asks anew", async () => {
+  const { world, link, watches, end } = await follow();
+  link.cut();
+  await world.clock.advance(1000);
+  // The cable is out: packets are dropped, nothing is refused.
+  link.hang();
+  await world.clock.advance(10_000);
+  const before = watches().length;
+  await world.clock.advance(130_000);
+  // Each lasts for 8 s, then comes a pause of 5 s at most: none of them is older than that when the cable is back.
+  expect(watches().length - before).toBeGreaterThanOrEqual(10);
+  await end();
+});
