@@ -30,11 +30,14 @@ export interface ReflectorOptions<T extends ApiObject> extends Selection {
 }
 
 const SILENCE_MS = 90_000;
-const BACKOFF: BackoffPolicy = { baseMs: 200, maxMs: 30_000, jitter: 0.5 };
+/** The longest pause adds to how late a dead host is noticed after an outage, so it stays well below a Lease's life. */
+const BACKOFF: BackoffPolicy = { baseMs: 200, maxMs: 5_000, jitter: 0.5 };
 /** A watch that ends sooner is a failure: else a server that closes at once is asked in a tight loop. */
 const SHORT_WATCH_MS = 1000;
 /** A new watch that has no headers after it sees nothing. */
 const ANSWER_MS = 2000;
+/** Then it is given up: a request that was sent into an outage may hang long after it. */
+const UNANSWERED_MS = 8000;
 /** The server ends a watch after 5 to 10 minutes: spreads the clients over several servers again. */
 const WATCH_SECONDS = 300;
 
@@ -224,14 +227,20 @@ export class Reflector<T extends ApiObject> {
       else controller.abort(new SilentWatchError(`watch of ${resourceName(type)}: no byte for ${this.#silenceMs} ms`));
     };
     let cancel = clock.schedule(this.#silenceMs, check);
+    const unanswered = (afterMs: number, then: () => void) =>
+      clock.schedule(afterMs, () => {
+        if (this.#lastByteMs < startedMs) then();
+      });
+    const why = "the watch is not answered";
     // A watch that follows another without a gap keeps the sight, but only if it is answered soon.
-    const cancelLate = clock.schedule(ANSWER_MS, () => {
-      if (this.#lastByteMs < startedMs)
-        this.#setSight({ kind: "blind", sinceMs: this.#lastByteMs, why: "the watch is not answered" });
-    });
+    const cancelLate = unanswered(ANSWER_MS, () => this.#setSight({ kind: "blind", sinceMs: this.#lastByteMs, why }));
+    const cancelUnanswered = unanswered(UNANSWERED_MS, () =>
+      controller.abort(new SilentWatchError(`watch of ${resourceName(type)}: ${why} for ${UNANSWERED_MS} ms`)),
+    );
     const stop = () => {
       cancel();
       cancelLate();
+      cancelUnanswered();
       parent.removeEventListener("abort", onParent);
     };
     return { signal: controller.signal, stop };
