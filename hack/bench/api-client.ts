@@ -38,12 +38,18 @@ export class ApiClient {
   }
 
   /** Rejects when there is no whole answer. */
-  ask(method: string, path: string, body?: string, contentType = "application/json"): Promise<Answer> {
+  ask(
+    method: string,
+    path: string,
+    body?: string,
+    contentType = "application/json",
+    accept = "application/json",
+  ): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const headers = {
         ":method": method,
         ":path": path,
-        accept: "application/json",
+        accept,
         "user-agent": "bench",
         ...(body === undefined ? {} : { "content-type": contentType }),
         ...this.#headers,

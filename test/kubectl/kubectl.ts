@@ -21,9 +21,9 @@ export interface Result {
 export class Kubectl {
   readonly #env: Record<string, string>;
 
-  constructor(kubeconfig: string) {
+  constructor(kubeconfig: string, more: Readonly<Record<string, string>> = {}) {
     if (PROGRAM === undefined) throw new Error("no kubectl on this machine: run hack/prepare kubectl");
-    this.#env = { PATH, KUBECONFIG: kubeconfig, HOME: mkdtempSync(join(tmpdir(), "ferrite-home-")) };
+    this.#env = { PATH, KUBECONFIG: kubeconfig, HOME: mkdtempSync(join(tmpdir(), "ferrite-home-")), ...more };
   }
 
   /** Runs one command to its end. `stdin` goes with `-f -`. */
