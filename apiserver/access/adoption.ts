@@ -15,7 +15,8 @@ interface AdoptingVolume extends KubeObject {
 export async function adoptionRefusal(authorizer: Authorizer, write: Write): Promise<string | undefined> {
   const { resource, updated, old, user, subresource } = write;
   if (resource.plural !== "volumes" || subresource !== "" || !adopts(updated) || adopts(old)) return undefined;
-  const name = (updated as AdoptingVolume).spec?.volumeGroupRef?.name ?? "";
+  const volume: AdoptingVolume | undefined = updated;
+  const name = volume?.spec?.volumeGroupRef?.name ?? "";
   const { allowed } = await authorizer.authorize({
     user,
     verb: "adopt",
@@ -35,5 +36,4 @@ export async function adoptionRefusal(authorizer: Authorizer, write: Write): Pro
   );
 }
 
-const adopts = (object: KubeObject | undefined): boolean =>
-  (object as AdoptingVolume | undefined)?.spec?.adopt !== undefined;
+const adopts = (volume: AdoptingVolume | undefined): boolean => volume?.spec?.adopt !== undefined;

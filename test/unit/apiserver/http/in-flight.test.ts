@@ -58,6 +58,6 @@ it("stands at the server's door", async () => {
     remoteAddress: "127.0.0.1",
   });
   expect([response.status, response.headers["retry-after"]]).toEqual([429, "1"]);
-  expect(JSON.parse(String(response.body))).toMatchObject({ kind: "Status", reason: "TooManyRequests" });
+  expect(JSON.parse(response.body as string)).toMatchObject({ kind: "Status", reason: "TooManyRequests" });
   await server.stop();
 });

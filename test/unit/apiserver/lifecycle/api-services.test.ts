@@ -12,7 +12,7 @@ const SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices";
 const CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const services = async (): Promise<readonly ApiService[]> =>
   ((await world.ask("GET", SERVICES)).body as unknown as { items: ApiService[] }).items;
-const names = async () => (await services()).map(({ metadata }) => metadata.name);
+const names = async () => (await services()).map(({ metadata }) => metadata.name ?? "");
 
 /** Every group-version that discovery shows but the list's own. */
 async function served(): Promise<string[]> {
