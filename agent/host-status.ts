@@ -23,11 +23,14 @@ export interface HostStatusOptions {
 
 /** Disks come and go without telling us. */
 const OBSERVE_MS = 15_000;
+/** Tools change when packages are installed; to ask each of them for its version is the dearest part of a look. */
+const TOOLS_MS = 600_000;
 
 /** Registers the machine as a Host and reports what it has, again and again. */
 export class HostReporter {
   readonly #options: HostStatusOptions;
   readonly #status: StatusWriter;
+  #tools: { readonly seenMs: number; readonly tools: Tools } | undefined;
 
   constructor(options: HostStatusOptions) {
     this.#options = options;
@@ -52,10 +55,21 @@ export class HostReporter {
     const host = await this.#host(signal);
     const [machine, tools, devices] = await Promise.all([
       observeMachine(exec, signal),
-      observeTools(exec, signal),
+      this.#observeTools(signal),
       observeDevices(exec, signal),
     ]);
     await this.#status.write(HOSTS, host, { ...this.#statusOf(host, machine, tools, devices) }, signal);
+  }
+
+  /** Looked at again at once while one is missing that is needed. */
+  async #observeTools(signal: AbortSignal): Promise<Tools> {
+    const { exec, clock } = this.#options;
+    const last = this.#tools;
+    const whole = last?.tools.lvm !== undefined && last.tools.drbd !== undefined;
+    if (last !== undefined && whole && clock.monotonicMs() - last.seenMs < TOOLS_MS) return last.tools;
+    const tools = await observeTools(exec, signal);
+    this.#tools = { seenMs: clock.monotonicMs(), tools };
+    return tools;
   }
 
   async #host(signal: AbortSignal): Promise<Host> {

@@ -2,12 +2,14 @@ import type { RestClient } from "../client/rest.ts";
 import type { Manager } from "../controllers/manager.ts";
 import { objectAccess } from "../controllers/object-access.ts";
 import { objectReader } from "../controllers/object-maker.ts";
-import { objects, requestFor } from "../controllers/source.ts";
-import { MIRRORS } from "../crds/generated/mirror.ts";
+import { changesOf, requestFor, wanted } from "../controllers/source.ts";
+import { type Mirror, MIRRORS } from "../crds/generated/mirror.ts";
 import { SNAPSHOTS } from "../crds/generated/snapshot.ts";
 import { VOLUME_GROUPS } from "../crds/generated/volume-group.ts";
 import { VOLUMES } from "../crds/generated/volume.ts";
 import type { Executor } from "../executors/command/types.ts";
+import { findCondition } from "../machinery/conditions.ts";
+import type { Condition } from "../machinery/object.ts";
 import type { EventRecorder } from "../machinery/event-recorder.ts";
 import type { ResourceType } from "../machinery/resource-type.ts";
 import type { Reconciled } from "../reconcilers/object-access.ts";
@@ -23,6 +25,25 @@ export interface LvmOptions {
   readonly fieldManager: string;
 }
 
+/** What others need to know of an object here: how full it is, or when it was looked at last, is not part of it. */
+function stateOf(object: {
+  readonly spec: unknown;
+  readonly status?: {
+    readonly hostName?: string;
+    readonly uuid?: string;
+    readonly conditions?: readonly Readonly<Condition>[];
+  };
+}): unknown {
+  const { spec, status } = object;
+  return [spec, status?.hostName, status?.uuid, findCondition(status?.conditions, "Ready")?.status];
+}
+
+const placeOfMirror = ({ status }: Pick<Mirror, "status">): unknown => [
+  status?.primary,
+  status?.devicePath,
+  status?.capacity,
+];
+
 /** Volume groups, volumes and snapshots of this host. One pass at a time each: LVM locks the group anyway. */
 export function addLvmControllers(manager: Manager, options: LvmOptions): void {
   const { hostName, exec } = options;
@@ -36,18 +57,22 @@ export function addLvmControllers(manager: Manager, options: LvmOptions): void {
   manager.add({
     name: "volume-group",
     sources: [
-      objects(VOLUME_GROUPS),
+      changesOf(VOLUME_GROUPS, (group) => [wanted(group), group.status?.hostName]),
       // What LVM has left changes with every volume.
-      objects(VOLUMES, ({ spec }) => [{ namespace: "", name: spec.volumeGroupRef.name }]),
-      objects(MIRRORS, () => volumeGroups.list().map(requestFor)),
+      changesOf(
+        VOLUMES,
+        ({ status }) => [status?.hostName, status?.uuid, status?.capacity],
+        ({ spec }) => [{ namespace: "", name: spec.volumeGroupRef.name }],
+      ),
+      changesOf(MIRRORS, placeOfMirror, () => volumeGroups.list().map(requestFor)),
     ],
     reconcile: volumeGroupReconciler(base),
   });
   manager.add({
     name: "volume",
     sources: [
-      objects(VOLUMES),
-      objects(VOLUME_GROUPS, ({ metadata }) =>
+      changesOf(VOLUMES, (volume) => [wanted(volume), volume.status?.hostName]),
+      changesOf(VOLUME_GROUPS, stateOf, ({ metadata }) =>
         volumes
           .list()
           .filter(({ spec }) => spec.volumeGroupRef.name === metadata.name)
@@ -59,8 +84,8 @@ export function addLvmControllers(manager: Manager, options: LvmOptions): void {
   manager.add({
     name: "snapshot",
     sources: [
-      objects(SNAPSHOTS),
-      objects(VOLUMES, ({ metadata }) =>
+      changesOf(SNAPSHOTS, (snapshot) => [wanted(snapshot), snapshot.status?.hostName]),
+      changesOf(VOLUMES, stateOf, ({ metadata }) =>
         snapshots
           .list()
           .filter(

@@ -4,7 +4,8 @@ import { ApiEventRecorder } from "../controllers/events.ts";
 import { Manager } from "../controllers/manager.ts";
 import { objectAccess } from "../controllers/object-access.ts";
 import { objectReader } from "../controllers/object-maker.ts";
-import { objects, requestFor } from "../controllers/source.ts";
+import { changesOf, requestFor, wanted } from "../controllers/source.ts";
+import { HOST_PAIRS } from "../crds/generated/host-pair.ts";
 import { HOSTS } from "../crds/generated/host.ts";
 import { MIRROR_REPLICAS, type MirrorReplica } from "../crds/generated/mirror-replica.ts";
 import { MIRRORS } from "../crds/generated/mirror.ts";
@@ -83,18 +84,31 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     name: "mirror-replica",
     concurrency: 4,
     sources: [
-      objects(MIRROR_REPLICAS, undefined, mine),
-      objects(MIRRORS, ({ metadata }) => ofMirror(metadata.namespace, metadata.name)),
-      objects(VOLUMES, ({ metadata }) =>
-        replicas
-          .list()
-          .filter(
-            (each) =>
-              each.metadata.namespace === metadata.namespace && each.spec.backing.volumeRef?.name === metadata.name,
-          )
-          .map(requestFor),
+      changesOf(MIRROR_REPLICAS, wanted, undefined, mine),
+      changesOf(MIRRORS, wanted, ({ metadata }) => ofMirror(metadata.namespace, metadata.name)),
+      // What the other side decided is what this one may wait for.
+      changesOf(
+        HOST_PAIRS,
+        ({ status }) => status?.epoch,
+        ({ status }) => (status?.mirrors ?? []).flatMap(({ namespace, name }) => ofMirror(namespace, name)),
       ),
-      objects(HOSTS, () => replicas.list().map(requestFor)),
+      changesOf(
+        VOLUMES,
+        ({ status }) => [status?.hostName, status?.devicePath, status?.capacity],
+        ({ metadata }) =>
+          replicas
+            .list()
+            .filter(
+              (each) =>
+                each.metadata.namespace === metadata.namespace && each.spec.backing.volumeRef?.name === metadata.name,
+            )
+            .map(requestFor),
+      ),
+      changesOf(
+        HOSTS,
+        (host) => [wanted(host), host.status?.uname],
+        () => replicas.list().map(requestFor),
+      ),
     ],
     reconcile: mirrorReplicaReconciler({
       hostName,

@@ -6,6 +6,8 @@ import { MIRROR_REPLICAS } from "../crds/generated/mirror-replica.ts";
 import { MIRRORS } from "../crds/generated/mirror.ts";
 import { VOLUME_GROUPS } from "../crds/generated/volume-group.ts";
 import { VOLUMES } from "../crds/generated/volume.ts";
+import { findCondition } from "../machinery/conditions.ts";
+import type { Condition } from "../machinery/object.ts";
 import type { EventRecorder } from "../machinery/event-recorder.ts";
 import type { ResourceType } from "../machinery/resource-type.ts";
 import { mirrorReconciler } from "../reconcilers/mirror/reconcile.ts";
@@ -13,7 +15,7 @@ import type { Reconciled } from "../reconcilers/object-access.ts";
 import type { Registrar } from "./manager.ts";
 import { objectAccess } from "./object-access.ts";
 import { objectMaker, objectReader } from "./object-maker.ts";
-import { objects, ownersOf, requestFor } from "./source.ts";
+import { changesOf, objects, ownersOf, requestFor, wanted } from "./source.ts";
 
 export interface MirrorControllerOptions {
   readonly client: Pick<RestClient, "apply" | "patch" | "create" | "delete">;
@@ -21,6 +23,11 @@ export interface MirrorControllerOptions {
 }
 
 const MANAGER = "ferrite-mirror";
+
+const readyOf = (status: { readonly conditions?: readonly Readonly<Condition>[] } | undefined): unknown => {
+  const { status: word, reason } = findCondition(status?.conditions, "Ready") ?? {};
+  return [word, reason];
+};
 
 /** Watches Mirrors, what they own, and the records of the pairs; makes sides and volumes, writes the Mirror's status. */
 export function addMirrorController(manager: Registrar, { client, events }: MirrorControllerOptions): void {
@@ -37,8 +44,8 @@ export function addMirrorController(manager: Registrar, { client, events }: Mirr
       objects(VOLUMES, ownersOf(owner)),
       objects(HOST_PAIRS, ({ status }) => (status?.mirrors ?? []).map(({ namespace, name }) => ({ namespace, name }))),
       // A host or a group that comes up is what a mirror without a place waits for.
-      objects(VOLUME_GROUPS, all),
-      objects(HOSTS, all),
+      changesOf(VOLUME_GROUPS, ({ spec, status }) => [spec, status?.hostName, readyOf(status)], all),
+      changesOf(HOSTS, (host) => [wanted(host), readyOf(host.status)], all),
     ],
     reconcile: mirrorReconciler({
       mirrors,

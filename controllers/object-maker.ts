@@ -3,6 +3,7 @@ import { type ApiObject, apiVersion } from "../client/api-object.ts";
 import type { RestClient } from "../client/rest.ts";
 import type { Cache } from "../client/store.ts";
 import type { ResourceType } from "../machinery/resource-type.ts";
+import { covers, ownFields, ownsMore } from "./applied.ts";
 import type { Made, ObjectMaker, ObjectReader, Reconciled } from "../reconcilers/object-access.ts";
 
 type Named = Pick<Reconciled, "metadata">;
@@ -14,6 +15,14 @@ export function objectReader<T extends Named>(cache: Cache<T>): ObjectReader<T> 
     get: ({ namespace, name }) => cache.get(namespace, name) as T | undefined,
     list: () => cache.list() as T[],
   };
+}
+
+/** Whether an apply would change nothing, as far as the cache knows; a change that it has not seen yet wakes the pass again. */
+function isThere(current: unknown, wanted: ApiObject, fieldManager: string): boolean {
+  if (current === undefined) return false;
+  const { metadata } = current as ApiObject;
+  const own = ownFields(metadata.managedFields, fieldManager, "");
+  return own !== undefined && covers(current, wanted) && !ownsMore(own, wanted);
 }
 
 /** Objects that a controller makes for another one. */
@@ -42,7 +51,10 @@ export function objectMaker<T extends Named>(options: {
   return {
     ...objectReader(cache),
     async apply(object) {
-      await client.apply(type, body(object), { fieldManager, force: true });
+      const { namespace = "", name = "" } = object.metadata;
+      const wanted = body(object);
+      if (!isThere(cache.get(namespace, name), wanted, fieldManager))
+        await client.apply(type, wanted, { fieldManager, force: true });
     },
     async create(object) {
       try {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Reflector } from "../client/reflector.ts";
 import type { ApiObject } from "../client/api-object.ts";
 import type { ResourceType } from "../machinery/resource-type.ts";
@@ -36,6 +37,35 @@ export function objects<T extends ApiObject>(
       for (const state of states) for (const request of map(state)) enqueue(request);
     });
   };
+}
+
+/** What of an object matters to a controller: anything that JSON can carry. */
+export type Relevant<T> = (object: DeepReadonly<T>) => unknown;
+
+/**
+ * As `objects`, but only for changes of what matters: everything else, such as the controller's own reports, would only have it
+ * look at the world again.
+ */
+export function changesOf<T extends ApiObject>(
+  type: ResourceType<T>,
+  relevant: Relevant<T>,
+  map: RequestMap<T> = (object) => [requestFor(object)],
+  selection?: Selection,
+): Source {
+  return (reflectors, enqueue) => {
+    reflectors.reflector(type, selection).onChange((change) => {
+      if (change.kind === "updated" && isDeepStrictEqual(relevant(change.old), relevant(change.object))) return;
+      const states = change.kind === "updated" ? [change.old, change.object] : [change.object];
+      for (const state of states) for (const request of map(state)) enqueue(request);
+    });
+  };
+}
+
+/** What its maker and its administrator say of an object: all but its status and the server's bookkeeping. */
+export function wanted(object: unknown): unknown {
+  const { metadata, status: _, ...rest } = object as ApiObject & { readonly status?: unknown };
+  const { resourceVersion: __, managedFields: ___, generation: ____, ...meaning } = metadata as Record<string, unknown>;
+  return { ...rest, metadata: meaning };
 }
 
 /** The owners of one kind, as `metadata.ownerReferences` name them. */
