@@ -66,7 +66,7 @@ export function addLvmControllers(manager: Manager, options: LvmOptions): void {
       ),
       changesOf(MIRRORS, placeOfMirror, () => volumeGroups.list().map(requestFor)),
     ],
-    reconcile: volumeGroupReconciler(base),
+    reconcile: volumeGroupReconciler({ ...base, volumes }),
   });
   manager.add({
     name: "volume",

@@ -1,6 +1,7 @@
 import { CommandError } from "../executors/command/errors.ts";
 import type { Executor } from "../executors/command/types.ts";
 import { apply, type Plan } from "../executors/driver.ts";
+import { inUseMessage, observeHolders, saysBusy } from "../executors/host/holders.ts";
 import { type ConditionInput, setCondition } from "../machinery/conditions.ts";
 import { OperatorError } from "../machinery/errors.ts";
 import type { Condition } from "../machinery/object.ts";
@@ -101,16 +102,19 @@ export async function applyPlan<T extends Reconciled>(
     readonly object: T;
     readonly exec: Executor;
     readonly context: ReconcileContext;
+    /** What the plan is about: when a tool finds it in use, who has it open is told instead of the tool's words. */
+    readonly device?: string | undefined;
   },
 ): Promise<"changed" | "nothing to do" | BlockedPlan> {
   if (plan.kind === "blocked") return plan;
   if (plan.steps.length === 0) return "nothing to do";
-  const { access, object, exec, context } = parts;
+  const { access, object, exec, context, device } = parts;
   for (const step of plan.steps) {
     context.log.info({ step: step.why }, "applying");
     try {
       await apply({ kind: "steps", steps: [step] }, exec, context.signal);
     } catch (error) {
+      if (device !== undefined && saysBusy(error)) return deviceInUse(device, exec, context.signal);
       if (error instanceof CommandError)
         access.event(object, "Warning", error.reason, `could not ${step.why}: ${error.message}`);
       throw error;
@@ -121,6 +125,12 @@ export async function applyPlan<T extends Reconciled>(
 }
 
 export type BlockedPlan = Extract<Plan, { kind: "blocked" }>;
+
+/** That a device is in use, and by whom, as far as that can be seen. */
+export async function deviceInUse(device: string, exec: Executor, signal: AbortSignal): Promise<BlockedPlan> {
+  const message = inUseMessage(device, await observeHolders(device, exec, signal));
+  return { kind: "blocked", reason: "DeviceInUse", message };
+}
 
 /** Steps that follow on each other are taken in one pass, each after a new look at the world. */
 const MAX_ROUNDS = 10;
@@ -141,9 +151,18 @@ export async function converge<T extends Reconciled, Observed>(
     const observed = await observe();
     const outcome = await applyPlan(plan(observed), parts);
     if (outcome === "nothing to do") return { kind: "settled", observed };
-    if (outcome !== "changed") return { kind: "blocked", observed, blocked: outcome };
+    if (outcome !== "changed") return { kind: "blocked", observed, blocked: await named(outcome, parts) };
     if (round === MAX_ROUNDS) return { kind: "unsettled", observed };
   }
+}
+
+/** A plan knows only that a device is open: who has it is looked up once it is needed. */
+async function named<T extends Reconciled>(
+  blocked: BlockedPlan,
+  { device, exec, context }: Parameters<typeof applyPlan<T>>[1],
+): Promise<BlockedPlan> {
+  if (blocked.reason !== "DeviceInUse" || device === undefined) return blocked;
+  return deviceInUse(device, exec, context.signal);
 }
 
 /** The world changes faster than a pass follows: not an error, looked at again at once. */

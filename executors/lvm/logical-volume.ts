@@ -137,7 +137,10 @@ function planCreation(desired: DesiredVolume, { scope }: ObservedVolume, group: 
   if (pool === undefined) return blocked("ThinPoolMissing", `volume group ${group.name} has no thin pool`);
   const fullest = Math.max(pool.dataPercent ?? 0, pool.metadataPercent ?? 0);
   if (fullest >= POOL_FULL_PERCENT)
-    return blocked("ThinPoolFull", `thin pool ${group.name}/${pool.name} is ${fullest} % full; grow it first`);
+    return blocked(
+      "ThinPoolFull",
+      `thin pool ${group.name}/${pool.name} is ${fullest} % full; raise spec.thinPool.size of its VolumeGroup`,
+    );
   if (desired.source?.kind === "clone") {
     if (origin === undefined)
       return blocked("SourceMissing", `there is no thin volume ${desired.source.origin} to clone`);
@@ -170,7 +173,7 @@ function planActive(desired: DesiredVolume, observed: ObservedVolume, group: Vol
   if (volume.sizeBytes > wanted)
     return blocked(
       "ShrinkRefused",
-      `${path} has ${mebibytes(volume.sizeBytes)}; a volume does not shrink to ${mebibytes(wanted)}`,
+      `spec.size: ${path} has ${mebibytes(volume.sizeBytes)} and does not shrink to ${mebibytes(wanted)}; set at least what it has`,
     );
   if (volume.sizeBytes < wanted) return planGrowth(desired, observed, group, volume);
   if (volume.tags.includes(TAGS.growFileSystem)) return planFileSystemGrowth(desired, observed, path);
@@ -185,7 +188,7 @@ function planFilling(
   volume: LogicalVolume,
 ): Plan {
   const path = `${group.name}/${volume.name}`;
-  if (volume.open !== "no") return blocked("VolumeInUse", `${path} is to be filled, but somebody has it open`);
+  if (volume.open !== "no") return blocked("DeviceInUse", `${path} is to be filled, but somebody has it open`);
   const filling = fillSteps({ ...desired, scope, group, volume });
   if (filling.kind === "blocked") return filling;
   return steps(...filling.steps, step(`${path} is filled`, commands.deleteTag(scope, path, TAGS.unfilled)));

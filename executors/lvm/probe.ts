@@ -1,6 +1,7 @@
 import { CommandError } from "../command/errors.ts";
 import type { Command, Executor } from "../command/types.ts";
 import type { Known } from "../driver.ts";
+import { observeClaims } from "../host/holders.ts";
 import { LvmParseError } from "./report.ts";
 
 /** What is on a device that may be about to be overwritten. */
@@ -14,6 +15,8 @@ export interface DeviceProbe {
   readonly signatures: readonly string[];
   /** Whether there is anything on it: a signature, or bytes other than zero at its beginning. */
   readonly holdsData: Known;
+  /** What the kernel keeps it for (a mount, DRBD, a volume on it), in words; such a device is never touched. */
+  readonly claims: readonly string[];
 }
 
 /** How much of the beginning must be zeros for a device without signatures to count as empty. */
@@ -45,11 +48,12 @@ export async function probeDevice(
   try {
     const signatures = parseSignatures((await exec.run(signaturesCommand(path), signal)).stdout);
     const holdsData = signatures.length > 0 ? "yes" : await holdsBytes(path, exec, signal);
-    return { path, realPath, present: "yes", signatures, holdsData };
+    const claims = await observeClaims(path, exec, signal);
+    return { path, realPath, present: "yes", signatures, holdsData, claims };
   } catch (error) {
     if (!(error instanceof CommandError) || error.outcomeUnknown) throw error;
     const absent = /No such (file or directory|device)/.test(error.output.stderr);
-    return { path, realPath, present: absent ? "no" : "unknown", signatures: [], holdsData: "unknown" };
+    return { path, realPath, present: absent ? "no" : "unknown", signatures: [], holdsData: "unknown", claims: [] };
   }
 }
 

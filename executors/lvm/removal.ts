@@ -22,14 +22,14 @@ export function planVolumeRemoval(
   if (group === undefined)
     return blocked(
       "VolumeGroupMissing",
-      `there is no volume group ${target.group} on this host, so nobody knows whether ${path} is gone`,
+      `there is no volume group ${target.group} on this host, so nobody knows whether ${path} is gone: bring its disks back, or give it up by spec.deletionPolicy: Orphan`,
     );
   if (volume === undefined) return nothing;
   const owner = ownerOf(volume);
   if (owner !== target.uid) return nothing;
   if (volume.open === "unknown") return blocked("VolumeUnreadable", `LVM cannot say whether ${path} is in use`);
   if (volume.open === "yes")
-    return blocked("VolumeInUse", `${path} is open: a mount, a guest, an export or a mirror uses it`);
+    return blocked("DeviceInUse", `${path} is open: a mount, a guest, an export or a mirror uses it`);
   if (target.policy === "Retain")
     return volume.active === "no" ? nothing : steps(step(`deactivate ${path}`, commands.deactivate(scope, path)));
   const dependents = group.logicalVolumes.filter(

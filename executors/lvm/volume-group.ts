@@ -2,6 +2,7 @@ import type { Executor } from "../command/types.ts";
 import type { Driver, Plan } from "../driver.ts";
 import * as commands from "./commands.ts";
 import { extentsFor, thinPoolFootprint } from "./extents.ts";
+import { inUseMessage } from "../host/holders.ts";
 import { blocked, mebibytes, nothing, ownerOf, step, steps, TAGS } from "./plans.ts";
 import { type DeviceProbe, probeDevice, realPaths } from "./probe.ts";
 import { type LogicalVolume, type LvmReport, type PhysicalVolume, parseReport, type VolumeGroup } from "./report.ts";
@@ -20,6 +21,8 @@ export interface DesiredVolumeGroup {
   readonly overwrite: boolean;
   /** LVM's uuid when it was seen before: then it is never made again. */
   readonly knownUuid: string | undefined;
+  /** LVM's uuids of the devices that it was last seen to have. */
+  readonly knownDeviceUuids: readonly string[];
 }
 
 interface DesiredPool {
@@ -57,7 +60,7 @@ export async function observeVolumeGroup(
     // What is in the group already is not probed: it is never wiped.
     devices.push(
       member
-        ? { path, realPath, present: "yes", signatures: ["LVM2_member"], holdsData: "yes" }
+        ? { path, realPath, present: "yes", signatures: ["LVM2_member"], holdsData: "yes", claims: [] }
         : await probeDevice(path, realPath, exec, signal),
     );
   }
@@ -84,6 +87,7 @@ export function planVolumeGroup(desired: DesiredVolumeGroup, observed: ObservedV
     );
   return (
     planResumedMove(group, observed) ??
+    planLeftLabel(desired.knownDeviceUuids, observed) ??
     planAddedDevice(desired, observed, group) ??
     planRemovedDevice(group, observed) ??
     planGrownDevice(group, observed) ??
@@ -138,19 +142,28 @@ const wiping = (device: DeviceProbe) =>
 /** Why a device cannot be taken in, if so. */
 function deviceProblem(device: DeviceProbe, desired: DesiredVolumeGroup, report: LvmReport): Plan | undefined {
   const { path, realPath } = device;
-  if (device.present === "no") return blocked("DeviceMissing", `there is no device ${path}`);
+  if (device.present === "no")
+    return blocked(
+      "DeviceMissing",
+      `spec.physicalVolumes: there is no device ${path}; \`ls -l /dev/disk/by-id\` on the host shows what there is`,
+    );
   const other = report.groups.find(({ physicalVolumes }) => physicalVolumes.some((pv) => pv.device === realPath));
   if (other !== undefined)
     return blocked(
       "DeviceInUse",
-      `${path} is a physical volume of volume group ${other.name}; overwrite does not apply`,
+      `spec.physicalVolumes: ${path} is a physical volume of volume group ${other.name}; overwrite does not apply`,
+    );
+  if (device.claims.length > 0)
+    return blocked(
+      "DeviceInUse",
+      `spec.physicalVolumes: ${inUseMessage(path, device.claims)}; name another device, or end that use`,
     );
   if (device.present === "unknown" || device.holdsData === "unknown")
-    return blocked("DeviceUnreadable", `${path} cannot be read, so nobody knows what it holds`);
+    return blocked("DeviceUnreadable", `spec.physicalVolumes: ${path} cannot be read, so nobody knows what it holds`);
   if (device.holdsData === "yes" && !desired.overwrite)
     return blocked(
       "DeviceHoldsData",
-      `${path} holds ${device.signatures.join(", ") || "data without a signature"}; set spec.overwrite to wipe it`,
+      `spec.physicalVolumes: ${path} holds ${device.signatures.join(", ") || "data without a signature"}; set spec.overwrite to wipe it`,
     );
   return undefined;
 }
@@ -218,6 +231,16 @@ function planRemovedDevice(group: VolumeGroup, observed: ObservedVolumeGroup): P
   );
 }
 
+/**
+ * A crash after a device was taken out leaves LVM's label on it, a physical volume of nobody. By uuid: whatever else has
+ * come to this name meanwhile is not touched.
+ */
+function planLeftLabel(uuids: readonly string[], { report, scope }: ObservedVolumeGroup): Plan | undefined {
+  const left = report.orphans.find(({ uuid, device }) => device !== undefined && uuids.includes(uuid));
+  if (left?.device === undefined) return undefined;
+  return steps(step(`remove LVM's label from ${left.device}`, commands.pvremove(scope, left.device)));
+}
+
 /** A device that grew (a mirror, a virtual disk) gives its new room to the group. */
 function planGrownDevice(group: VolumeGroup, { scope }: ObservedVolumeGroup): Plan | undefined {
   const grown = group.physicalVolumes.find((pv) => {
@@ -248,7 +271,7 @@ function planPool(desired: DesiredVolumeGroup, observed: ObservedVolumeGroup, gr
     if (footprint > group.freeBytes)
       return blocked(
         "InsufficientSpace",
-        `a thin pool of ${mebibytes(wanted.sizeBytes)} takes ${mebibytes(footprint)} with its metadata, ${group.name} ` +
+        `spec.thinPool.size: a thin pool of ${mebibytes(wanted.sizeBytes)} takes ${mebibytes(footprint)} with its metadata, ${group.name} ` +
           `has ${mebibytes(group.freeBytes)} free`,
       );
     const volume = { group: group.name, name: wanted.name, extents, tags: [TAGS.owner(desired.uid)] };
@@ -260,13 +283,13 @@ function planPool(desired: DesiredVolumeGroup, observed: ObservedVolumeGroup, gr
   if (missing < 0)
     return blocked(
       "ShrinkRefused",
-      `the thin pool of ${group.name} has ${mebibytes(pool.sizeBytes)} and cannot shrink`,
+      `spec.thinPool.size: the thin pool of ${group.name} has ${mebibytes(pool.sizeBytes)} and cannot shrink; set at least that`,
     );
   if (missing === 0) return pool.active === "no" ? activation(scope, group, pool) : nothing;
   if (missing > group.freeBytes)
     return blocked(
       "InsufficientSpace",
-      `the thin pool lacks ${mebibytes(missing)}, ${group.name} has ${mebibytes(group.freeBytes)} free`,
+      `spec.thinPool.size: the thin pool lacks ${mebibytes(missing)}, ${group.name} has ${mebibytes(group.freeBytes)} free`,
     );
   return steps(
     step(
@@ -281,11 +304,17 @@ const activation = (scope: commands.Scope, group: VolumeGroup, pool: LogicalVolu
 
 /** Dissolves a volume group: only an empty one (its own thin pool does not count), and only one of ours. */
 export function planVolumeGroupRemoval(
-  target: { readonly name: string; readonly uid: string; readonly poolName: string },
+  target: {
+    readonly name: string;
+    readonly uid: string;
+    readonly poolName: string;
+    /** LVM's uuids of the devices that it was last seen to have. */
+    readonly knownDeviceUuids: readonly string[];
+  },
   observed: ObservedVolumeGroup,
 ): Plan {
   const { group, scope } = observed;
-  if (group === undefined) return nothing;
+  if (group === undefined) return planLeftLabel(target.knownDeviceUuids, observed) ?? nothing;
   if (ownerOf(group) !== target.uid)
     return blocked("NotOurs", `volume group ${group.name} does not belong to this object`);
   const inside = group.logicalVolumes.filter(({ role, name }) => !role.includes("private") && name !== target.poolName);

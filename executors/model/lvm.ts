@@ -10,6 +10,8 @@ interface Disk {
   signatures: string[];
   /** Bytes other than zero at its beginning. */
   dirty?: boolean;
+  /** Where it is mounted. */
+  mountedAt?: string;
 }
 
 export interface Volume {
@@ -132,6 +134,12 @@ export class LvmModel implements Executor {
       if (this.disk(args[2] ?? "", command).dirty) throw failed(command, 1, "", "differ: byte 1, line 1");
       return "";
     },
+    lsblk: (args) => {
+      const path = args.at(-1) ?? "";
+      const mountpoints = [this.disks.get(path)?.mountedAt ?? null];
+      return JSON.stringify({ blockdevices: [{ path, kname: path.slice(5), type: "disk", mountpoints }] });
+    },
+    find: () => "",
     fullreport: () => this.report(),
     vgcreate: (args, command) => {
       const [name = "", ...devices] = positional(args);
@@ -173,7 +181,11 @@ export class LvmModel implements Executor {
     "mkfs.ext4": (args) => void (this.byDevice(args.at(-1)).content = "ext4"),
     "mkfs.xfs": (args) => void (this.byDevice(args.at(-1)).content = "xfs"),
     e2fsck: () => undefined,
-    resize2fs: (args) => void (this.byDevice(args.at(-1)).content += "+"),
+    resize2fs: (args) => {
+      const found = this.byDevice(args.at(-1));
+      found.content = `${found.content.split("+")[0]}+`;
+      return undefined;
+    },
     xfs_growfs: () => undefined,
     dd: (args) => {
       const named = (key: string) => args.find((arg) => arg.startsWith(key))?.slice(key.length) ?? "";
@@ -290,13 +302,28 @@ export class LvmModel implements Executor {
         lv: one.volumes.map(row),
       };
     });
-    return JSON.stringify({ report });
+    const grouped = new Set(this.groups.flatMap(({ devices }) => devices));
+    const orphans = [...this.disks]
+      .filter(([device, { signatures }]) => signatures.includes("LVM2_member") && !grouped.has(device))
+      .map(([device, { sizeBytes }]) => orphan(device, sizeBytes));
+    return JSON.stringify({ report: [...report, ...(orphans.length === 0 ? [] : [{ pv: orphans }])] });
   }
 
   private usable(device: string): number {
     return Math.floor(((this.disks.get(device)?.sizeBytes ?? 1024 * MIB) - MIB) / EXTENT) * EXTENT;
   }
 }
+
+const orphan = (device: string, sizeBytes: number) => ({
+  pv_name: device,
+  pv_uuid: `pv-${device}`,
+  pv_size: "0",
+  pv_used: "0",
+  pv_missing: "0",
+  dev_size: `${sizeBytes}`,
+  pe_start: `${MIB}`,
+  vg_name: "",
+});
 
 const row = (one: Volume) => ({
   lv_name: one.name,

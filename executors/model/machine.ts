@@ -212,9 +212,10 @@ export class ModelMachine {
       if (path.split("/").length === 4 && !volumes.has(path)) this.disks.delete(path);
   }
 
-  /** What `lsblk --json --bytes` says of the disks of LVM's model. */
-  #lsblk(): string {
-    const disks = [...(this.#parts.lvm?.disks ?? [])].map(([path, { sizeBytes, signatures }]) => ({
+  /** What `lsblk --json` says of the disks of LVM's model, all or one; nothing stands on them. */
+  #lsblk(last: string): string {
+    const asked = [...(this.#parts.lvm?.disks ?? [])].filter(([path]) => !last.startsWith("/") || path === last);
+    const disks = asked.map(([path, { sizeBytes, signatures }]) => ({
       path,
       kname: path.slice("/dev/".length),
       type: "disk",
@@ -249,7 +250,7 @@ export class ModelMachine {
   #tool({ argv, stdin }: Command): string | Promise<string> {
     const [program, ...args] = argv;
     if (program === "uname") return `${this.name} 6.1.0\n`;
-    if (program === "lsblk") return this.#lsblk();
+    if (program === "lsblk") return this.#lsblk(args.at(-1) ?? "");
     if (program === "find") return this.#links();
     if (program === "modprobe") {
       this.files.set(HELPER_PARAMETER, `${args.at(-1)?.split("=")[1] ?? ""}\n`);

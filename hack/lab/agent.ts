@@ -11,6 +11,8 @@ const ROOT = resolve(import.meta.dirname, "../..");
 const INSTALLED = "/persist/ferrite";
 const AGENT = `${INSTALLED}/ferrite-agent.mjs`;
 const LOG = "/persist/agent.log";
+/** A test may put a script there; it runs at every start of the machine, before the agent does. */
+export const BEFORE_AGENT = "/persist/before-agent";
 const BOOT_SCRIPT = "/persist/boot";
 const TOKEN_LIFE_MS = 15 * 60_000;
 /** An emulated processor that makes volumes may leave the agent waiting for seconds; that is not a lost machine. */
@@ -54,6 +56,7 @@ function bootScript(address: string, leaseSeconds: number): string {
 install -D -m 755 -t /usr/lib/ferrite ${INSTALLED}/drbd-helper ${INSTALLED}/nbd-device ${INSTALLED}/nbd-sessions
 install -D -m 644 ${INSTALLED}/lvmlocal.conf /etc/lvm/lvmlocal.conf
 mkdir -p -m 700 /run/ferrite
+[ ! -x ${BEFORE_AGENT} ] || ${BEFORE_AGENT}
 while :; do
   node ${AGENT} agent --address ${address} --lease-seconds ${leaseSeconds} >>${LOG} 2>&1
   sleep 1

@@ -22,7 +22,6 @@ const START_TIMEOUT_MS = 60_000;
 const EXEC_TIMEOUT_MS = 30_000;
 /** Pulling a disk takes some 8 s under emulation. */
 const SWAP_TIMEOUT_MS = 60_000;
-export const DATA_DISK_BYTES = 2 * 1024 ** 3;
 
 /** A data disk of a machine, counted from 1; `/dev/disk/by-id/virtio-NAME-diskN` inside. */
 export type DiskNumber = 1 | 2 | 3;
@@ -119,8 +118,9 @@ export class Guest {
     const generation = Number(old.serial.split("-g")[1] ?? "1") + 1;
     const serial = `${this.name}-disk${disk}-g${generation}`;
     const path = join(this.#paths.folder, `${serial}.img`);
-    makeSparse(path, DATA_DISK_BYTES);
-    const timeoutMs = SWAP_TIMEOUT_MS * this.#lab().timeFactor;
+    const { dataDiskBytes, timeFactor } = this.#lab();
+    makeSparse(path, dataDiskBytes);
+    const timeoutMs = SWAP_TIMEOUT_MS * timeFactor;
     if (this.isOn()) await this.#withQmp((qmp) => qmp.swapDisk({ ...old, path, serial }, disk, old.failed, timeoutMs));
     this.#updateDisk(disk, { path, serial, failed: false });
     rmSync(old.path, { force: true });

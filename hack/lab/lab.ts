@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { randomInt } from "node:crypto";
 import { join } from "node:path";
-import { DATA_DISK_BYTES, Guest } from "./guest.ts";
+import { Guest } from "./guest.ts";
 import { ensureImage, type Image } from "./image.ts";
 import { enterNetwork, type NetworkMode, nics, probeNetworkMode, startNetwork } from "./network.ts";
 import { isAlive, kill, type ProcessRecord, start, thisProcess } from "./process.ts";
@@ -27,6 +27,8 @@ export interface LabOptions {
   readonly diesWithUs: boolean;
   /** Of each machine; default 512. */
   readonly memoryMiB?: number;
+  /** Of each data disk; default 2048. A small one is soon filled when DRBD copies it whole. */
+  readonly dataDiskMiB?: number;
   /** Default: the best that works here. */
   readonly networkMode?: NetworkMode;
   /** Default: KVM where it starts the stock kernel, else TCG. */
@@ -156,7 +158,7 @@ export class Lab {
     log: (line: string) => void,
   ): Promise<void> {
     const { folder } = this.#paths;
-    const { diesWithUs, memoryMiB = 512 } = options;
+    const { diesWithUs, memoryMiB = 512, dataDiskMiB = 2048 } = options;
     const network = await startNetwork(mode, folder, diesWithUs, randomInt(20_000, 60_000));
     const guests = { alpha: this.#hardware("alpha"), beta: this.#hardware("beta"), gamma: this.#hardware("gamma") };
     const initial: LabState = {
@@ -164,6 +166,7 @@ export class Lab {
       accelerator,
       network,
       memoryMiB,
+      dataDiskBytes: dataDiskMiB * 1024 ** 2,
       diesWithItsStarter: diesWithUs,
       timeFactor: 1,
       relays: [],
@@ -174,7 +177,7 @@ export class Lab {
     for (const { disks } of Object.values(guests)) {
       const [system, ...data] = disks;
       if (system !== undefined) copySparse(image.system, system.path);
-      for (const disk of data) makeSparse(disk.path, DATA_DISK_BYTES);
+      for (const disk of data) makeSparse(disk.path, initial.dataDiskBytes);
     }
     await timed(log, "machines answer", async () => {
       await Promise.all(this.guests.map((guest) => guest.powerOn()));
@@ -189,7 +192,7 @@ export class Lab {
     const disks = this.#hardware("alpha").disks.map((disk) => ({ ...disk, path: join(runtime, `${disk.id}.img`) }));
     for (const { id, path } of disks) {
       if (id === "system") copySparse(image.system, path);
-      else makeSparse(path, DATA_DISK_BYTES);
+      else makeSparse(path, lab.dataDiskBytes);
     }
     const sockets = {
       qmp: join(runtime, "template.qmp"),

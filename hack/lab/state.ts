@@ -30,6 +30,8 @@ export interface LabState {
   readonly accelerator: Accelerator;
   readonly network: NetworkState;
   readonly memoryMiB: number;
+  /** Of each data disk, also of one that is put in later. */
+  readonly dataDiskBytes: number;
   readonly diesWithItsStarter: boolean;
   /** Seconds of emulated work per second of an idle two-core machine; time-outs are multiplied by it. */
   readonly timeFactor: number;

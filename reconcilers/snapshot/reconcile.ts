@@ -113,7 +113,8 @@ async function finalizeSnapshot(
       gone = true; // a snapshot does not outlive its volume in LVM
       return { conditions: [ready("False", "Deleting", "its volume is gone")] };
     }
-    const parts = { access: deps.snapshots, object: snapshot, exec: deps.exec, context };
+    const device = volumeDevicePath(target.group, target.name);
+    const parts = { access: deps.snapshots, object: snapshot, exec: deps.exec, context, device };
     const removal = await converge(
       parts,
       () => observeVolume({ ...target, scope: lvmScope(deps) }, deps.exec, context.signal),

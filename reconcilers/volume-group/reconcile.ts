@@ -1,5 +1,6 @@
 import { CLEANUP_FINALIZER } from "../../crds/constants.ts";
 import type { VolumeGroup } from "../../crds/generated/volume-group.ts";
+import type { Volume } from "../../crds/generated/volume.ts";
 import { THIN_POOL_NAME } from "../../crds/on-disk-name.ts";
 import type { Executor } from "../../executors/command/types.ts";
 import {
@@ -8,16 +9,19 @@ import {
   planVolumeGroup,
   planVolumeGroupRemoval,
 } from "../../executors/lvm/volume-group.ts";
+import type { Plan } from "../../executors/driver.ts";
+import { nothing } from "../../executors/lvm/plans.ts";
 import { parseBytes } from "../../machinery/quantity.ts";
 import { done, type Reconcile, type ReconcileContext, requeueAfter, type Result } from "../../machinery/result.ts";
 import { groupDevices, lvmGroupName, lvmScope, type ScopeSources, servingHost } from "../lvm-scope.ts";
-import type { ObjectAccess } from "../object-access.ts";
+import type { ObjectAccess, ObjectReader } from "../object-access.ts";
 import { converge, ready, type Report, runPass, unsettled, waiting } from "../pass.ts";
 import { groupConditions, groupFields } from "./status.ts";
 
 export interface VolumeGroupDeps extends ScopeSources {
   readonly exec: Executor;
   readonly volumeGroups: ObjectAccess<VolumeGroup>;
+  readonly volumes: ObjectReader<Volume>;
 }
 
 /** Pools fill up and disks vanish without telling us. */
@@ -79,6 +83,7 @@ function desiredGroup(deps: VolumeGroupDeps, group: VolumeGroup): DesiredVolumeG
     adopt: spec.adopt !== undefined,
     overwrite: spec.overwrite,
     knownUuid: status?.uuid,
+    knownDeviceUuids: deviceUuids(group),
     thinPool:
       pool === undefined
         ? undefined
@@ -90,21 +95,43 @@ function desiredGroup(deps: VolumeGroupDeps, group: VolumeGroup): DesiredVolumeG
   };
 }
 
+const deviceUuids = ({ status }: VolumeGroup): readonly string[] =>
+  (status?.physicalVolumes ?? []).map(({ uuid }) => uuid);
+
+/** The Volumes that only this object's agent can remove: without it they would be stuck. */
+const inside = (deps: VolumeGroupDeps, { metadata }: VolumeGroup): readonly string[] =>
+  deps.volumes
+    .list()
+    .filter(({ spec, metadata: { finalizers } }) => spec.volumeGroupRef.name === metadata.name && finalizers?.length)
+    .map((volume) => `${volume.metadata.namespace}/${volume.metadata.name}`);
+
 /** A volume group is kept unless its object says Delete; then only an empty one goes. */
 async function finalizeGroup(deps: VolumeGroupDeps, context: ReconcileContext, group: VolumeGroup): Promise<Result> {
   if (!group.metadata.finalizers?.includes(CLEANUP_FINALIZER)) return done;
-  if (group.spec.deletionPolicy !== "Delete") {
-    await deps.volumeGroups.removeFinalizer(group, CLEANUP_FINALIZER);
-    return done;
-  }
-  const target = { name: lvmGroupName(group), uid: group.metadata.uid ?? "", poolName: THIN_POOL_NAME };
+  const target = {
+    name: lvmGroupName(group),
+    uid: group.metadata.uid ?? "",
+    poolName: THIN_POOL_NAME,
+    knownDeviceUuids: deviceUuids(group),
+  };
   let gone = false;
   const result = await runPass(context, deps.volumeGroups, group, async (): Promise<Report<VolumeGroup>> => {
-    const parts = { access: deps.volumeGroups, object: group, exec: deps.exec, context };
-    const plan = (seen: Awaited<ReturnType<typeof observe>>) => planVolumeGroupRemoval(target, seen);
+    const [device] = groupDevices(group, deps.mirrors);
+    const parts = { access: deps.volumeGroups, object: group, exec: deps.exec, context, device };
+    const plan = (seen: Awaited<ReturnType<typeof observe>>): Plan => {
+      const volumes = seen.group === undefined ? [] : inside(deps, group);
+      if (volumes.length > 0)
+        return {
+          kind: "blocked",
+          reason: "NotEmpty",
+          message: `Volumes lie in it: delete them first (${volumes.join(", ")})`,
+        };
+      return group.spec.deletionPolicy === "Delete" ? planVolumeGroupRemoval(target, seen) : nothing;
+    };
     const removal = await converge(parts, () => observe(deps, context, group), plan);
     gone = removal.kind === "settled";
-    if (removal.kind === "blocked") return waiting(removal.blocked.reason, removal.blocked.message);
+    if (removal.kind === "blocked")
+      return waiting(removal.blocked.reason, `${deps.hostName}: ${removal.blocked.message}`);
     return {
       conditions: [ready("False", "Deleting", `${deps.hostName} removes the volume group`)],
       next: requeueAfter(0, "see whether it is gone"),

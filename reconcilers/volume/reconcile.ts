@@ -54,7 +54,8 @@ async function onePass(deps: VolumeDeps, context: ReconcileContext, volume: Volu
   if (group === undefined) return waiting("VolumeGroupMissing", `there is no VolumeGroup ${groupName}`);
   const wanted = desiredVolume(deps, volume, group);
   if ("conditions" in wanted) return wanted;
-  const parts = { access: deps.volumes, object: volume, exec: deps.exec, context };
+  const device = volumeDevicePath(wanted.group, wanted.name);
+  const parts = { access: deps.volumes, object: volume, exec: deps.exec, context, device };
   const result = await converge(
     parts,
     () => observe(deps, context, volume, wanted.group),
@@ -156,7 +157,7 @@ async function finalizeVolume(deps: VolumeDeps, context: ReconcileContext, volum
     if (group === undefined)
       return waiting(
         "VolumeGroupMissing",
-        `VolumeGroup ${volume.spec.volumeGroupRef.name} is gone: nobody can say whether the volume is`,
+        `VolumeGroup ${volume.spec.volumeGroupRef.name} is gone, so nobody can say whether the volume is: make it again, or give the volume up by spec.deletionPolicy: Orphan`,
         kept,
       );
     const target = {
@@ -165,7 +166,8 @@ async function finalizeVolume(deps: VolumeDeps, context: ReconcileContext, volum
       uid: volume.metadata.uid ?? "",
       policy,
     };
-    const parts = { access: deps.volumes, object: volume, exec: deps.exec, context };
+    const device = volumeDevicePath(target.group, target.name);
+    const parts = { access: deps.volumes, object: volume, exec: deps.exec, context, device };
     const removal = await converge(
       parts,
       () => observe(deps, context, volume, target.group),

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { expect, vi } from "vitest";
 import { Cluster } from "../../hack/lab/cluster.ts";
-import { Lab } from "../../hack/lab/lab.ts";
+import { Lab, type LabOptions } from "../../hack/lab/lab.ts";
 import type { GuestName } from "../../hack/lab/state.ts";
 
 /** A lab with Ferrite on it, for one test file; `stop` leaves nothing behind. */
@@ -14,8 +14,12 @@ export class Fixture {
     this.cluster = cluster;
   }
 
-  static async start(name: string, hosts: readonly GuestName[]): Promise<Fixture> {
-    const lab = await Lab.start({ name, diesWithUs: true, log: (line) => console.log(line) });
+  static async start(
+    name: string,
+    hosts: readonly GuestName[],
+    options: Pick<LabOptions, "dataDiskMiB"> = {},
+  ): Promise<Fixture> {
+    const lab = await Lab.start({ ...options, name, diesWithUs: true, log: (line) => console.log(line) });
     // A run that was killed leaves its store behind; the next one must not find objects of machines that are gone.
     const folder = resolve(import.meta.dirname, `../../.ferrite/lab-cluster/${name}-${process.pid}`);
     return new Fixture(lab, await Cluster.start(lab, folder, hosts));
@@ -77,13 +81,13 @@ export class Fixture {
     await this.cluster.apply({ apiVersion: "ferrite.dev/v1alpha1", kind, metadata: { name, ...scope }, spec });
   }
 
-  /** The volume groups that the tests use: `vg-alpha` and `vg-beta` on the first disk, with a thin pool. */
-  async makeVolumeGroups(): Promise<void> {
+  /** The volume groups that the tests use: `vg-alpha` and `vg-beta` on one disk each, with a thin pool. */
+  async makeVolumeGroups(poolSize = "512Mi", disk = "disk1"): Promise<void> {
     for (const host of ["alpha", "beta"])
       await this.apply("VolumeGroup", `vg-${host}`, {
         hostName: host,
-        physicalVolumes: [{ device: `/dev/disk/by-id/virtio-${host}-disk1` }],
-        thinPool: { size: "512Mi" },
+        physicalVolumes: [{ device: `/dev/disk/by-id/virtio-${host}-${disk}` }],
+        thinPool: { size: poolSize },
         deletionPolicy: "Delete",
       });
     for (const host of ["alpha", "beta"]) await this.waitFor(`volumegroup/vg-${host}`, "condition=Ready", 90);

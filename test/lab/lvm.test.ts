@@ -39,6 +39,7 @@ const group = (overrides: Partial<DesiredVolumeGroup> = {}): DesiredVolumeGroup 
   adopt: false,
   overwrite: false,
   knownUuid: undefined,
+  knownDeviceUuids: [],
   ...overrides,
 });
 const makeGroup = (wanted: DesiredVolumeGroup) =>
@@ -95,7 +96,7 @@ describe("LVM on a real kernel", () => {
 
   it("refuses to shrink and to remove what is mounted", async () => {
     expect(await makeVolume(volume())).toBe("ShrinkRefused");
-    expect(await remove("data", "u1")).toBe("VolumeInUse");
+    expect(await remove("data", "u1")).toBe("DeviceInUse");
   });
 
   it("copies a thick volume in use, with its data", async () => {
@@ -178,7 +179,7 @@ describe("LVM on a real kernel", () => {
 
   it("dissolves an empty group and nothing else", async () => {
     const observe = () => observeVolumeGroup({ name: "vg0", devices: [DISK3], scope: DISKS }, exec, never);
-    const ours = { name: "vg0", uid: "g1", poolName: "ferrite_pool" };
+    const ours = { name: "vg0", uid: "g1", poolName: "ferrite_pool", knownDeviceUuids: [] };
     expect(planVolumeGroupRemoval(ours, await observe())).toMatchObject({ reason: "NotEmpty" });
     const volumes = { data: "u1", copy: "u2", thin: "t1", clone: "t2", theirs: "u9" };
     for (const [name, uid] of Object.entries(volumes)) expect(await remove(name, uid)).toBe("done");

@@ -79,6 +79,13 @@ test.each([
       stdout: "",
       stderr,
     },
+    {
+      kind: "run" as const,
+      argv: ["lsblk", "--json", "--output", "PATH,KNAME,TYPE,MOUNTPOINTS", "/dev/x"],
+      exitCode: 0,
+      stdout: '{"blockdevices":[{"path":"/dev/x","kname":"x","type":"disk","mountpoints":[null]}]}',
+      stderr: "",
+    },
   ];
   const player = replayExecutor(tape);
   expect(await probeDevice("/dev/x", "/dev/x", player, never)).toMatchObject({ present: "yes", holdsData });

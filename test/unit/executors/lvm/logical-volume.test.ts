@@ -99,7 +99,7 @@ describe("filling a volume", () => {
 
   it("stops when somebody has the volume open", async () => {
     const model = world(volume({ tags: ["ferrite.uid=u1", "ferrite.unfilled"], open: true }));
-    expect(await run(desired({ fileSystem: ext4 }), model)).toBe("VolumeInUse");
+    expect(await run(desired({ fileSystem: ext4 }), model)).toBe("DeviceInUse");
   });
 
   it("copies a volume in use from a snapshot", async () => {

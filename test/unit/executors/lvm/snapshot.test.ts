@@ -126,7 +126,7 @@ describe("removing", () => {
       expected: [],
     },
     { name: "leaves what belongs to nobody", volumes: [volume({ tags: [] })], policy: "Delete", expected: [] },
-    { name: "waits for whoever uses it", volumes: [volume({ open: true })], policy: "Delete", expected: "VolumeInUse" },
+    { name: "waits for whoever uses it", volumes: [volume({ open: true })], policy: "Delete", expected: "DeviceInUse" },
     { name: "keeps what has thick snapshots", volumes: [volume(), snap()], policy: "Delete", expected: "HasSnapshots" },
     {
       name: "lets thin snapshots live on",

@@ -1,7 +1,9 @@
 import { describe, expect, it, test } from "vitest";
+import type { Executor } from "../../../../executors/command/types.ts";
 import { THIN_POOL_NAME } from "../../../../crds/on-disk-name.ts";
 import {
   type DesiredVolumeGroup,
+  type ObservedVolumeGroup,
   observeVolumeGroup,
   planVolumeGroupRemoval,
   volumeGroupDriver,
@@ -17,6 +19,7 @@ const desired = (overrides: Partial<DesiredVolumeGroup> = {}): DesiredVolumeGrou
   adopt: false,
   overwrite: false,
   knownUuid: undefined,
+  knownDeviceUuids: [],
   ...overrides,
 });
 const driver = ({ name, devices }: DesiredVolumeGroup) =>
@@ -49,6 +52,15 @@ describe("making a volume group", () => {
     const model = new LvmModel().withGroup(group({ name: "other" }));
     expect(await run(desired({ overwrite: true }), model)).toBe("DeviceInUse");
     expect(model.changes).toEqual([]);
+  });
+
+  it("does not wipe a device that is mounted, whatever is allowed", async () => {
+    const model = new LvmModel().withDisk("/dev/sdb", { signatures: ["ext4"], mountedAt: "/srv" });
+    const plan = driver(desired()).plan(
+      desired({ overwrite: true }),
+      await driver(desired()).observe(model, new AbortController().signal),
+    );
+    expect(plan).toMatchObject({ reason: "DeviceInUse", message: expect.stringContaining("mounted at /srv") });
   });
 
   it("waits for a device that is not there", async () => {
@@ -147,13 +159,20 @@ describe("changing the devices", () => {
   });
 
   it("ends well wherever a removal is cut off", async () => {
-    const wanted = desired({ devices: ["/dev/sdc"] });
+    const wanted = desired({ devices: ["/dev/sdc"], knownDeviceUuids: ["pv-/dev/sdb", "pv-/dev/sdc"] });
     const world = () => {
       const model = two();
       model.groups[0]!.volumes.push(volume());
       return model;
     };
-    await survivesCrashes(driver(wanted), wanted, world, ({ groups }) => groups);
+    const end = ({ groups, disks }: LvmModel) => ({ groups, labels: [...disks].map(([, disk]) => disk.signatures) });
+    await survivesCrashes(driver(wanted), wanted, world, end);
+  });
+
+  it("leaves a label alone that it has never seen", async () => {
+    const model = new LvmModel().withGroup(group()).withDisk("/dev/sdc", { signatures: ["LVM2_member"] });
+    expect(await run(desired({ knownDeviceUuids: ["pv-/dev/sdb"] }), model)).toBe("done");
+    expect(model.changes).toEqual([]);
   });
 });
 
@@ -179,7 +198,7 @@ describe("the thin pool", () => {
 });
 
 describe("removing a volume group", () => {
-  const target = { name: "vg0", uid: "g1", poolName: THIN_POOL_NAME };
+  const target = { name: "vg0", uid: "g1", poolName: THIN_POOL_NAME, knownDeviceUuids: ["pv-/dev/sdb", "pv-/dev/sdc"] };
   const plan = async (model: LvmModel) => {
     const observed = await observeVolumeGroup(
       { name: "vg0", devices: [], scope: [] },
@@ -205,6 +224,18 @@ describe("removing a volume group", () => {
     { name: "of somebody else", one: group({ tags: [] }), reason: "NotOurs" },
   ])("$name is refused", async ({ one, reason }) => {
     expect(await plan(new LvmModel().withGroup(one))).toMatchObject({ kind: "blocked", reason });
+  });
+
+  it("ends well wherever it is cut off", async () => {
+    const removal = {
+      observe: (exec: Executor, signal: AbortSignal) =>
+        observeVolumeGroup({ name: "vg0", devices: [], scope: [] }, exec, signal),
+      plan: (_: undefined, seen: ObservedVolumeGroup) => planVolumeGroupRemoval(target, seen),
+    };
+    const pools = () => [volume({ name: THIN_POOL_NAME, layout: "thin,pool" })];
+    const world = () => new LvmModel().withGroup(group({ devices: ["/dev/sdb", "/dev/sdc"], volumes: pools() }));
+    const end = ({ groups, disks }: LvmModel) => ({ groups, labels: [...disks].map(([, disk]) => disk.signatures) });
+    await survivesCrashes(removal, undefined, world, end);
   });
 
   it("has nothing to do the second time", async () => {
