@@ -82,10 +82,14 @@ it("counts what is stored and what is watched, up and down", async () => {
   const watches = async () =>
     (await metrics()).get(`apiserver_longrunning_requests${request({ verb: "WATCH", scope: "namespace" })}`) ?? 0;
   const stop = new AbortController();
-  const reading = Array.fromAsync(await harness.stream(`${WIDGETS}?watch=1`, stop.signal));
+  const lines: string[] = [];
+  const reading = (async () => {
+    for await (const chunk of await harness.stream(`${WIDGETS}?watch=1`, stop.signal)) lines.push(chunk.toString());
+  })();
   await eventually(async () => expect(await watches()).toBe(1));
   stop.abort();
   await reading;
+  expect(lines.join("")).toContain('"name":"x"');
   expect(await watches()).toBe(0);
   await harness.ask("DELETE", `${WIDGETS}/w`);
   await eventually(async () =>
