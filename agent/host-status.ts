@@ -1,7 +1,7 @@
 import { StatusWriter } from "../controllers/status-writer.ts";
 import type { RestClient } from "../client/rest.ts";
 import { isAlreadyExists, isNotFound } from "../client/errors.ts";
-import { HOSTS, type Host, type HostStatus } from "../crds/generated/host.ts";
+import { HOSTS, type Host, type HostGuest, type HostStatus } from "../crds/generated/host.ts";
 import type { Executor } from "../executors/command/types.ts";
 import { type BlockDevice, observeDevices } from "../executors/host/devices.ts";
 import { type Machine, observeMachine, observeTools, type Tools } from "../executors/host/machine.ts";
@@ -19,6 +19,8 @@ export interface HostStatusOptions {
   /** Where others reach this host. */
   readonly address: string;
   readonly agentVersion: string;
+  /** What runs here now. */
+  readonly guests: (signal: AbortSignal) => Promise<readonly HostGuest[]>;
 }
 
 /** Disks come and go without telling us. */
@@ -53,12 +55,13 @@ export class HostReporter {
   async report(signal: AbortSignal): Promise<void> {
     const { exec } = this.#options;
     const host = await this.#host(signal);
-    const [machine, tools, devices] = await Promise.all([
+    const [machine, tools, devices, guests] = await Promise.all([
       observeMachine(exec, signal),
       this.#observeTools(signal),
       observeDevices(exec, signal),
+      this.#options.guests(signal),
     ]);
-    await this.#status.write(HOSTS, host, { ...this.#statusOf(host, machine, tools, devices) }, signal);
+    await this.#status.write(HOSTS, host, { ...this.#statusOf(host, machine, tools, devices), guests }, signal);
   }
 
   /** Looked at again at once while one is missing that is needed. */

@@ -28,6 +28,7 @@ import { Heartbeat } from "./heartbeat.ts";
 import { HostReporter } from "./host-status.ts";
 import { keepIdentity } from "./identity.ts";
 import { addExportControllers } from "./exports.ts";
+import { addGuestController, type GuestsOptions } from "./guests.ts";
 import { addLvmControllers } from "./lvm.ts";
 import { loadLagMemory } from "./lag-memory.ts";
 import { loadPairMemory } from "./pair-memory.ts";
@@ -42,6 +43,8 @@ export interface AgentOptions {
   readonly follow: Follow;
   /** Where the kernel's helper asks. */
   readonly mailbox: DrbdMailbox;
+  /** What this machine can run guests with. */
+  readonly hypervisors: GuestsOptions["hypervisors"];
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -140,11 +143,13 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     released: () => changed(undefined),
   });
 
+  const guests = addGuestController(manager, { ...options, client, events, fieldManager });
+
   await installHelper(options.helperPath, exec, signal);
   const { leaseSeconds } = options;
   const beat = { leaseSeconds, intervalMs: (leaseSeconds * 1000) / 3, bootID: `${bootID}_${uuid(random)}` };
   const heartbeat = new Heartbeat({ client, clock, log, hostName, ...beat });
-  const reporter = new HostReporter({ ...options, client, agentVersion: options.version });
+  const reporter = new HostReporter({ ...options, client, agentVersion: options.version, guests: guests.report });
   const answer = drbdAnswers({ hostName, arbiter, replicas, mirrors, log, wake });
   log.info({ hostName, bootID }, "agent runs");
   await Promise.all([
@@ -154,6 +159,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     manager.run(signal),
     watchDrbd(changed, options, signal),
     watchExports(signal),
+    guests.watch(signal),
     serveDrbdRequests(answer, options, signal),
   ]);
 }

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { type Command, InvalidArgumentError } from "commander";
@@ -10,6 +11,7 @@ import { httpsTransport } from "../client/https-transport.ts";
 import { loadKubeconfigFile } from "../client/kubeconfig/file.ts";
 import { RestClient } from "../client/rest.ts";
 import { followLocal, localExecutor } from "../executors/command/local.ts";
+import { qemuHypervisor } from "../executors/vm/qemu/hypervisor.ts";
 import { systemClock } from "../machinery/clock.ts";
 import { createLogger } from "../machinery/log.ts";
 import { systemRandom } from "../machinery/random.ts";
@@ -74,6 +76,9 @@ function untilSignalled(): AbortSignal {
   return stop.signal;
 }
 
+/** There when systemd runs the machine: sd_booted(3). */
+const SYSTEMD = "/run/systemd/system";
+
 async function agent(flags: AgentFlags): Promise<void> {
   const log = createLogger({ level: flags.logLevel, name: "agent" });
   const connection = await loadKubeconfigFile(identityFiles(flags.stateDir).kubeconfig);
@@ -86,6 +91,7 @@ async function agent(flags: AgentFlags): Promise<void> {
         exec: localExecutor,
         follow: followLocal,
         mailbox: fileMailbox(),
+        hypervisors: { KVM: qemuHypervisor({ exec: localExecutor, clock: systemClock, systemd: existsSync(SYSTEMD) }) },
         clock: systemClock,
         random: systemRandom,
         log,

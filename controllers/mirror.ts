@@ -4,6 +4,7 @@ import { HOST_PAIRS } from "../crds/generated/host-pair.ts";
 import { HOSTS } from "../crds/generated/host.ts";
 import { MIRROR_REPLICAS } from "../crds/generated/mirror-replica.ts";
 import { MIRRORS } from "../crds/generated/mirror.ts";
+import { VIRTUAL_MACHINES } from "../crds/generated/virtual-machine.ts";
 import { VOLUME_GROUPS } from "../crds/generated/volume-group.ts";
 import { VOLUMES } from "../crds/generated/volume.ts";
 import { findCondition } from "../machinery/conditions.ts";
@@ -46,6 +47,12 @@ export function addMirrorController(manager: Registrar, { client, events }: Mirr
       // A host or a group that comes up is what a mirror without a place waits for.
       changesOf(VOLUME_GROUPS, ({ spec, status }) => [spec, status?.hostName, readyOf(status)], all),
       changesOf(HOSTS, (host) => [wanted(host), readyOf(host.status)], all),
+      // A mirror's primary goes where its guest is to run.
+      objects(VIRTUAL_MACHINES, ({ metadata, spec }) =>
+        (spec.disks ?? []).flatMap(({ source }) =>
+          source.mirrorRef === undefined ? [] : [{ namespace: metadata.namespace, name: source.mirrorRef.name }],
+        ),
+      ),
     ],
     reconcile: mirrorReconciler({
       mirrors,
@@ -55,6 +62,7 @@ export function addMirrorController(manager: Registrar, { client, events }: Mirr
       pairs: make(HOST_PAIRS),
       hosts: objectReader(manager.cache(HOSTS)),
       volumeGroups: objectReader(manager.cache(VOLUME_GROUPS)),
+      virtualMachines: objectReader(manager.cache(VIRTUAL_MACHINES)),
     }),
   });
 }

@@ -52,7 +52,7 @@ export async function runPass<T extends Reconciled>(
   access: ObjectAccess<T>,
   object: T,
   work: () => Promise<Report<T>>,
-  summary: "Ready" | "Bound" | "Placed" = "Ready",
+  summary: "Ready" | "Bound" | "Placed" | "Scheduled" = "Ready",
 ): Promise<Result> {
   let report: Report<T>;
   try {

@@ -5,6 +5,7 @@ import { hostRule } from "./host-rule.ts";
 import { importLoops } from "./imports.ts";
 import { lastCopy } from "./last-copy.ts";
 import { reservedNames, snapshotNames } from "./names.ts";
+import { runRecord } from "./run-record.ts";
 import type { AdmissionRequest, AdmissionRule, FieldError, Lister } from "./types.ts";
 
 /** All rules, cheap ones first. */
@@ -13,6 +14,7 @@ export const ADMISSION_RULES: readonly AdmissionRule[] = [
   reservedNames,
   hostPairStatus,
   hostPairDeletion,
+  runRecord,
   snapshotNames,
   oneWriter,
   importLoops,

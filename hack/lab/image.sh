@@ -12,6 +12,9 @@ PACKAGES="busybox-static qemu-guest-agent udev kmod procps iproute2 iputils-ping
   lvm2 thin-provisioning-tools drbd-utils xfsprogs e2fsprogs util-linux-extra fdisk parted
   nbd-server nbd-client open-iscsi nvme-cli smartmontools ethtool psmisc
   qemu-system-x86 qemu-utils libstdc++6 less vim-tiny strace"
+# In the initramfs of guests that the machines run, on QEMU or Xen.
+GUEST_MODULES="virtio_pci virtio_blk virtio_net virtio_balloon ahci sd_mod ext4 crc32c_generic button evdev xen-blkfront
+  xen-netfront"
 # In the initramfs, in this order after their dependencies: what the machine needs to find its root, and what a storage
 # host has loaded anyway.
 EARLY_MODULES="virtio_pci virtio_blk virtio_net virtio_console qemu_fw_cfg ext4 overlay crc32c_generic"
@@ -89,17 +92,27 @@ load_order() {
   done | sed -nE 's/^insmod ([^ ]+).*/\1/p' | awk '!seen[$0]++'
 }
 
+# make_initramfs INIT FILE MODULE…
 make_initramfs() {
-  local tree=$WORK/initramfs file
+  local init=$1 cpio=$2 tree=$WORK/initramfs file
+  shift 2
+  rm -rf "$tree"
   mkdir -p "$tree"/{bin,dev,proc,sys,lower,upper,root,modules}
   cp "$WORK/rootfs/bin/busybox" "$tree/bin/busybox"
-  install -m 755 hack/lab/guest/initramfs-init "$tree/init"
-  # shellcheck disable=SC2086
-  load_order $EARLY_MODULES | while read -r file; do
+  install -m 755 "$init" "$tree/init"
+  load_order "$@" | while read -r file; do
     cp "$file" "$tree/modules/"
     basename "$file"
   done >"$tree/modules/order"
-  (cd "$tree" && find . | LC_ALL=C sort | as_root busybox cpio -o -H newc 2>/dev/null) >"$WORK/initramfs.cpio"
+  (cd "$tree" && find . | LC_ALL=C sort | as_root busybox cpio -o -H newc 2>/dev/null) >"$cpio"
+}
+
+# What guests of the machines start from: the same kernel, and a small system that serves their disk's files by HTTP.
+make_guest_files() {
+  mkdir -p "$WORK/rootfs/boot/guests"
+  cp "$WORK/vmlinux" "$WORK/rootfs/boot/guests/vmlinux"
+  # shellcheck disable=SC2086
+  make_initramfs hack/lab/guest/vm-init "$WORK/rootfs/boot/guests/initrd" $GUEST_MODULES
 }
 
 # Runs as root (of a user namespace perhaps) with the tree's root as $1.
@@ -155,13 +168,14 @@ build() {
   say "building the image of the lab's machines"
   unpack_kernel "$WORK/versions" "$WORK"
   make_base
-  export WORK BASE KERNEL NODE EARLY_MODULES LATE_MODULES OPTIONAL_MODULES
-  export -f finish_tree make_root make_initramfs load_order as_root die
+  export WORK BASE KERNEL NODE EARLY_MODULES LATE_MODULES OPTIONAL_MODULES GUEST_MODULES
+  export -f finish_tree make_root make_initramfs make_guest_files load_order as_root die
   as_root bash -euo pipefail -c '
     mkdir "$WORK/rootfs"
     tar -C "$WORK/rootfs" --exclude="./dev/*" -xf "$BASE"
     finish_tree "$WORK/rootfs"
-    make_initramfs
+    make_guest_files
+    make_initramfs hack/lab/guest/initramfs-init "$WORK/initramfs.cpio" $EARLY_MODULES
     make_root
     cp "$WORK/rootfs/etc/lab-packages" "$WORK/packages.txt"
     rm -rf "$WORK/rootfs" "$WORK/initramfs"'

@@ -106,6 +106,7 @@ export class SimulatedCluster {
       exec: machine.executor,
       follow: machine.follow,
       mailbox: modelMailbox(machine),
+      hypervisors: {},
       clock: systemClock,
       random: systemRandom,
       log: log.child({ host: name }),

@@ -19,8 +19,6 @@ export interface ReplicaSurroundings {
   /** A recorded window of a live migration is open. */
   readonly twoPrimaries: boolean;
   readonly metadata: DesiredReplica["metadata"];
-  /** The record knows this mirror: it had its first generation. */
-  readonly recorded: boolean;
 }
 
 export const resourceName = (replica: MirrorReplica): string =>
@@ -30,7 +28,6 @@ export function desiredReplica(replica: MirrorReplica, around: ReplicaSurroundin
   return {
     config: resourceConfig(replica, around),
     metadata: around.metadata,
-    mustBeFresh: !around.recorded && replica.status?.metadataMade !== true,
     connect: around.connect,
     attach: around.attach,
     role: around.role,
@@ -39,9 +36,7 @@ export function desiredReplica(replica: MirrorReplica, around: ReplicaSurroundin
   };
 }
 
-/** Only once it is in the store that the metadata is ours: after a crash it could not be told from a stranger's. */
-function firstGeneration({ spec, status }: MirrorReplica): DesiredReplica["firstGeneration"] {
-  if (status?.metadataMade !== true) return "none";
+function firstGeneration({ spec }: MirrorReplica): DesiredReplica["firstGeneration"] {
   if (spec.firstGeneration === undefined || spec.role !== "Primary") return "none";
   return spec.firstGeneration === "Skip" ? "skip-sync" : "full-sync";
 }

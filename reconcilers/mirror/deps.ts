@@ -3,6 +3,7 @@ import type { Host } from "../../crds/generated/host.ts";
 import type { HostPair } from "../../crds/generated/host-pair.ts";
 import type { Mirror } from "../../crds/generated/mirror.ts";
 import type { MirrorReplica } from "../../crds/generated/mirror-replica.ts";
+import type { VirtualMachine } from "../../crds/generated/virtual-machine.ts";
 import type { Volume } from "../../crds/generated/volume.ts";
 import type { VolumeGroup } from "../../crds/generated/volume-group.ts";
 import type { ObjectAccess, ObjectMaker, ObjectReader } from "../object-access.ts";
@@ -15,6 +16,7 @@ export interface MirrorDeps {
   readonly pairs: ObjectMaker<HostPair>;
   readonly hosts: ObjectReader<Host>;
   readonly volumeGroups: ObjectReader<VolumeGroup>;
+  readonly virtualMachines: ObjectReader<VirtualMachine>;
 }
 
 /** The sides that are there, by host name. */

@@ -15,7 +15,7 @@ import { allocateNumber } from "./allocate.ts";
 import { backingVolume, childName, replicaOf } from "./children.ts";
 import { type MirrorDeps, replicasOf } from "./deps.ts";
 import { finalizeMirror } from "./finalize.ts";
-import { deviceConflict, placeMirror, tooSmallProblem } from "./placement.ts";
+import { deviceConflict, placeMirror } from "./placement.ts";
 import { mirrorConditions, mirrorFields, nextFirstGeneration } from "./status.ts";
 
 /** Aggregated facts need no more than this to be fresh; every change of a replica wakes the pass anyway. */
@@ -58,7 +58,7 @@ async function onePass(deps: MirrorDeps, mirror: Mirror): Promise<Report<Mirror>
       `spec.replicas: ${stranger} still holds a copy; a copy moves by deleting its MirrorReplica first`,
       keptFields(mirror),
     );
-  const primary = wantedPrimary(mirror, sides);
+  const primary = wantedPrimary(mirror, sides, guestHost(deps, mirror));
   const pair = pairName(sides[0].hostName, sides[1].hostName);
   const record = deps.pairs.get({ namespace: "", name: pair });
   const entry = record?.status?.mirrors.find(({ uid }) => uid === mirror.metadata.uid);
@@ -75,8 +75,6 @@ async function onePass(deps: MirrorDeps, mirror: Mirror): Promise<Report<Mirror>
   await makeVolumes(deps, mirror, sides);
   const sizeBytes = usableBytes(deps, mirror, sides);
   if (sizeBytes === undefined) return waiting("VolumesNotReady", volumesMessage(deps, mirror, sides), fields);
-  const tooSmall = sides.map((side) => tooSmallProblem(deps.hosts, mirror, side)).find((found) => found !== undefined);
-  if (tooSmall !== undefined) return waiting("SizeDoesNotFit", tooSmall, fields);
   const shrink = shrinkProblem(mirror, replicas);
   if (shrink !== undefined)
     return {
@@ -128,8 +126,25 @@ const strangeReplica = (
 ): string | undefined =>
   replicas.find(({ spec }) => !sides.some(({ hostName }) => hostName === spec.hostName))?.spec.hostName;
 
-/** What the administrator asks for, else where it is, else the first side. */
-function wantedPrimary(mirror: Mirror, sides: readonly [MirrorReplicaSource, MirrorReplicaSource]): string {
+/** Where the guest is to run that writes to it; the scheduler chose among the sides that can be promoted. */
+function guestHost({ virtualMachines }: MirrorDeps, { metadata }: Mirror): string | undefined {
+  const writer = virtualMachines
+    .list()
+    .find(
+      (vm) =>
+        vm.metadata.namespace === metadata.namespace &&
+        (vm.spec.runStrategy === "Always" || vm.status?.run?.hostName !== undefined) &&
+        vm.spec.disks?.some(({ source, readOnly }) => !readOnly && source.mirrorRef?.name === metadata.name),
+    );
+  return writer?.status?.run?.hostName ?? writer?.status?.hostName;
+}
+
+/** What the administrator asks for, else where its guest is to run, else where it is, else the first side. */
+function wantedPrimary(
+  mirror: Mirror,
+  sides: readonly [MirrorReplicaSource, MirrorReplicaSource],
+  guest: string | undefined,
+): string {
   const asked = mirror.spec.primary?.hostName;
   if (asked !== undefined) {
     if (sides.some(({ hostName }) => hostName === asked)) return asked;
@@ -138,6 +153,7 @@ function wantedPrimary(mirror: Mirror, sides: readonly [MirrorReplicaSource, Mir
       `spec.primary.hostName: ${asked} has no copy; it can be ${sides[0].hostName} or ${sides[1].hostName}`,
     );
   }
+  if (sides.some(({ hostName }) => hostName === guest) && guest !== undefined) return guest;
   const present = mirror.status?.primary ?? mirror.status?.firstGeneration?.hostName;
   return sides.find(({ hostName }) => hostName === present)?.hostName ?? sides[0].hostName;
 }

@@ -165,6 +165,7 @@ export class World {
         exec: process.executor(machine.executor),
         follow: process.follow(machine.follow),
         mailbox: process.mailbox(modelMailbox(machine)),
+        hypervisors: {},
         clock: process.clock,
         random: this.random,
         log: traceLogger((line) => this.log(`${name}: ${line}`)),

@@ -32,7 +32,6 @@ const config = (overrides: Partial<ResourceConfig> = {}): ResourceConfig => ({
 const desired = (overrides: Partial<DesiredReplica> = {}): DesiredReplica => ({
   config: config(),
   metadata: "keep",
-  mustBeFresh: false,
   connect: true,
   attach: true,
   role: "Secondary",
