@@ -37,6 +37,14 @@ export class Caches {
     return cache.revision > 0 ? cache : undefined;
   }
 
+  /** How many objects of a resource memory holds; `undefined`: nobody has asked for them yet. */
+  count({ storagePrefix }: Pick<Resource, "storagePrefix">): number | undefined {
+    const cache = this.#byPrefix.get(storagePrefix);
+    if (cache === undefined || cache.revision === 0) return undefined;
+    const { items, remaining } = cache.list(undefined, { limit: 1 });
+    return items.length + remaining;
+  }
+
   #find(storagePrefix: string): ResourceCache {
     const known = this.#byPrefix.get(storagePrefix);
     if (known !== undefined) return known;

@@ -9,6 +9,26 @@ const REQUEST_BUCKETS = [
 const STORE_BUCKETS = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const REQUEST_LABELS = ["verb", "group", "version", "resource", "subresource", "scope"] as const;
 
+/** As kube-apiserver names verbs in metrics: by method, but for those that share one. */
+const VERBS: Readonly<Record<string, string>> = {
+  get: "GET",
+  list: "LIST",
+  watch: "WATCH",
+  create: "POST",
+  update: "PUT",
+  patch: "PATCH",
+  delete: "DELETE",
+  deletecollection: "DELETECOLLECTION",
+  // Of paths that are no resources.
+  head: "GET",
+  post: "POST",
+};
+/** Whatever others make up must not become a label. */
+const OTHER = "OTHER";
+
+/** How many objects there are of each resource (`widgets.example.com`). */
+export type CountObjects = () => Iterable<readonly [resource: string, count: number]>;
+
 /** Metrics under the names that dashboards for kube-apiserver read. */
 export class Metrics {
   readonly #registry = new MetricRegistry();
@@ -16,6 +36,7 @@ export class Metrics {
   readonly #requests: Counter;
   readonly #durations: Histogram;
   readonly #watches: Gauge;
+  readonly #running: Gauge;
   readonly #store: Histogram;
 
   constructor(clock: Clock) {
@@ -40,6 +61,12 @@ export class Metrics {
       labelNames: [...REQUEST_LABELS],
       registers,
     });
+    this.#running = new Gauge({
+      name: "apiserver_current_inflight_requests",
+      help: "Requests that are being answered; watches are left out.",
+      labelNames: ["request_kind"],
+      registers,
+    });
     this.#store = new Histogram({
       name: "etcd_request_duration_seconds",
       help: "Seconds that the store took.",
@@ -50,7 +77,29 @@ export class Metrics {
     collectDefaultMetrics({ register: this.#registry });
   }
 
-  /** `known`: the path is one of ours; what others make up must not become labels. */
+  /** Has objects counted whenever somebody asks for the metrics. */
+  countObjects(count: CountObjects): void {
+    const objects = new Gauge({
+      name: "apiserver_storage_objects",
+      help: "Objects in the store.",
+      labelNames: ["resource"],
+      registers: [this.#registry],
+      collect() {
+        objects.reset();
+        for (const [resource, number] of count()) objects.set({ resource }, number);
+      },
+    });
+  }
+
+  /** Counts a request as being answered until the returned function is called. */
+  requestStarted({ verb }: RequestInfo): () => void {
+    if (verb === "watch") return () => {};
+    const kind = { request_kind: verb === "get" || verb === "list" || verb === "head" ? "readOnly" : "mutating" };
+    this.#running.inc(kind);
+    return () => this.#running.dec(kind);
+  }
+
+  /** `known`: the path is one of ours. */
   observe(info: RequestInfo, known: boolean, code: number, durationMs: number): void {
     const labels = labelsOf(info, known);
     this.#requests.inc({ ...labels, code });
@@ -99,7 +148,7 @@ function labelsOf(info: RequestInfo, known: boolean): Record<(typeof REQUEST_LAB
   const scope = name !== "" ? "resource" : namespace !== "" ? "namespace" : "cluster";
   const named = known && resourceRequest;
   return {
-    verb: known ? info.verb.toUpperCase() : "OTHER",
+    verb: (known ? VERBS[info.verb] : undefined) ?? OTHER,
     group: named ? group : "",
     version: named ? version : "",
     resource: named ? resource : "",

@@ -32,6 +32,7 @@ import type { CustomResourceDefinition } from "./registry/custom-resources.ts";
 import { Registry } from "./registry/registry.ts";
 import type { Resource } from "./registry/types.ts";
 import { compileSchema } from "./schema/compile.ts";
+import { qualifiedResource } from "./status.ts";
 import type { Storage } from "./storage/types.ts";
 import type { VerbContext, WriteHooks } from "./verbs/call.ts";
 import { VERSION } from "./version.ts";
@@ -90,6 +91,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   const core = await startCore(options, basics);
   const { context, caches, registry } = core;
   const cluster = new VerbsCluster(context);
+  metrics.countObjects(() => storedObjects(cluster, caches));
   const lifecycle = await startLifecycle({ ...basics, caches, cluster, registry, authority: options.authority });
   let listener: Listener | undefined;
   const handler: HandlerOptions = {
@@ -129,6 +131,13 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
       await core.stop();
     },
   };
+}
+
+function* storedObjects(cluster: VerbsCluster, caches: Caches): Iterable<readonly [string, number]> {
+  for (const resource of cluster.resources()) {
+    const count = caches.count(resource);
+    if (count !== undefined) yield [qualifiedResource(resource), count];
+  }
 }
 
 /** Tells where this server is found, when it is to be found by others. */

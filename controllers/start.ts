@@ -8,6 +8,7 @@ import { ApiContinuity } from "./api-continuity.ts";
 import { ApiEventRecorder } from "./events.ts";
 import { addExportController } from "./export.ts";
 import { addHostController } from "./host.ts";
+import { addHostGoneControllers } from "./host-gone.ts";
 import { fencedTransport, LeaderElector, type LeaderElectionOptions, type Term } from "./leader-election.ts";
 import { addMirrorController } from "./mirror.ts";
 import { addVirtualMachineController } from "./virtual-machine.ts";
@@ -86,6 +87,7 @@ function makeManager(options: ControllersOptions, term: Term, continuity: ApiCon
   addHostController(manager.scope(), { client, clock, events, continuity });
   addVolumeBindingController(manager.scope(), { client, events });
   addHostBindingControllers(manager.scope(), { client, events });
+  addHostGoneControllers(manager.scope(), { client, events });
   addMirrorController(manager.scope(), { client, events });
   addExportController(manager.scope(), { client, events });
   addVirtualMachineController(manager.scope(), { client, events });

@@ -1,4 +1,5 @@
 import type { RestClient } from "../client/rest.ts";
+import { HOSTS } from "../crds/generated/host.ts";
 import { MIRRORS } from "../crds/generated/mirror.ts";
 import { SNAPSHOTS } from "../crds/generated/snapshot.ts";
 import { VOLUME_GROUPS } from "../crds/generated/volume-group.ts";
@@ -10,7 +11,7 @@ import { volumeBindingReconciler } from "../reconcilers/volume-binding/reconcile
 import type { Registrar } from "./manager.ts";
 import { objectAccess } from "./object-access.ts";
 import { objectReader } from "./object-maker.ts";
-import { objects, requestFor } from "./source.ts";
+import { changesOf, objects, requestFor } from "./source.ts";
 
 export interface VolumeBindingOptions {
   readonly client: Pick<RestClient, "apply" | "patch">;
@@ -60,6 +61,7 @@ export function addHostBindingControllers(manager: Registrar, { client, events }
   const fieldManager = "ferrite-host-binding";
   const volumes = manager.cache(VOLUMES);
   const mirrors = manager.cache(MIRRORS);
+  const hosts = manager.cache(HOSTS);
   const snapshots = objectAccess({ type: SNAPSHOTS, cache: manager.cache(SNAPSHOTS), client, events, fieldManager });
   const groups = objectAccess({
     type: VOLUME_GROUPS,
@@ -93,11 +95,24 @@ export function addHostBindingControllers(manager: Registrar, { client, events }
   });
   manager.add({
     name: "volume-group-binding",
-    sources: [objects(VOLUME_GROUPS), objects(MIRRORS, () => groups.list().map(requestFor))],
+    sources: [
+      objects(VOLUME_GROUPS),
+      objects(MIRRORS, () => groups.list().map(requestFor)),
+      // Not their heartbeats: only whether they are there.
+      changesOf(
+        HOSTS,
+        ({ metadata }) => metadata.uid,
+        () => groups.list().map(requestFor),
+      ),
+    ],
     reconcile: hostBindingReconciler({
       objects: groups,
       hostOf: ({ spec }) => {
         const mirrorRef = spec.physicalVolumes[0]?.mirrorRef;
+        if (spec.hostName !== undefined)
+          return hosts.get("", spec.hostName) === undefined
+            ? { missing: `spec.hostName: there is no Host ${spec.hostName}; start its agent, or name another` }
+            : { hostName: spec.hostName };
         if (mirrorRef === undefined) return undefined;
         const hostName = mirrors.get(mirrorRef.namespace, mirrorRef.name)?.status?.primary;
         return hostName === undefined

@@ -5,12 +5,12 @@ import type { FieldSet } from "./field-set.ts";
 import { difference, EMPTY, equalSets, isEmpty, union } from "./field-set.ts";
 import { equalJson } from "./json-value.ts";
 import type { Managers } from "./managers.ts";
-import { capUpdaters, decodeManagers, encodeManagers, managerKey, updater, withSet } from "./managers.ts";
+import { capUpdaters, decodeManagers, dropUnserved, encodeManagers, managerKey, updater, withSet } from "./managers.ts";
 import { ownedPart } from "./owned.ts";
 import type { FieldWriter, TrackUpdate } from "./types.ts";
 import { rootTyping } from "./typing.ts";
 
-export const trackUpdate: TrackUpdate = ({ old, updated, writer, schema, resetFields }) => {
+export const trackUpdate: TrackUpdate = ({ old, updated, writer, schema, resetFields, isServed }) => {
   const live = old?.metadata.managedFields;
   const sent = updated.metadata.managedFields;
   const replaced = writer.subresource === "" && sent !== undefined && !equalJson(sent, live);
@@ -20,6 +20,7 @@ export const trackUpdate: TrackUpdate = ({ old, updated, writer, schema, resetFi
   const changes = compare(rootTyping(schema), ownedPart(old, resetFields), ownedPart(updated, resetFields));
   if (sameObject(changes) && !replaced) return live ?? [];
   const next = managers ?? new Map();
+  dropUnserved(next, isServed);
   recordUpdate(next, changes, writer);
   capUpdaters(next);
   return encodeManagers(next);

@@ -2,7 +2,7 @@ import type { JsonObject, ManagedFieldsEntry } from "../../machinery/object.ts";
 import type { FieldSet } from "./field-set.ts";
 import { isEmpty, union } from "./field-set.ts";
 import { decodeFields, encodeFields } from "./fields-v1.ts";
-import type { FieldWriter } from "./types.ts";
+import type { FieldWriter, IsServed } from "./types.ts";
 
 /** One entry of managedFields with its field set decoded. */
 export interface Manager {
@@ -54,6 +54,11 @@ function decodeManager(entry: ManagedFieldsEntry): Manager | undefined {
     return undefined;
   const set = decodeFields(fieldsV1 ?? {});
   return set && { manager, operation, apiVersion, subresource, time, set, encoded: fieldsV1 };
+}
+
+/** In place. */
+export function dropUnserved(managers: Managers, isServed: IsServed): void {
+  for (const [key, { apiVersion }] of managers) if (!isServed(apiVersion)) managers.delete(key);
 }
 
 export function withSet(manager: Manager, set: FieldSet): Manager {

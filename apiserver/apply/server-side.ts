@@ -8,7 +8,7 @@ import { cloneJson, isObject } from "./json-value.ts";
 import { allowedByLastApplied, syncLastApplied } from "./last-applied.ts";
 import { disown, equalManagers, withManagedFields } from "./managed-fields.ts";
 import type { Managers } from "./managers.ts";
-import { applier, capUpdaters, decodeManagers, encodeManagers, managerKey, updater } from "./managers.ts";
+import { applier, capUpdaters, decodeManagers, dropUnserved, encodeManagers, managerKey, updater } from "./managers.ts";
 import { mergeApplied } from "./merge.ts";
 import { ownedPart, unownedMetadata } from "./owned.ts";
 import { pruneDisowned } from "./prune.ts";
@@ -76,10 +76,13 @@ function withoutNulls(typing: Typing, value: Json): Json {
   return kept;
 }
 
-function liveManagers({ live, writer, resetFields }: ApplyRequest, typing: Typing): Managers {
+function liveManagers({ live, writer, resetFields, isServed }: ApplyRequest, typing: Typing): Managers {
   const managers = decodeManagers(live?.metadata.managedFields ?? []);
   if (managers === undefined) throw badRequest("failed to decode managed fields of the stored object");
-  if (managers.size > 0 || live === undefined) return managers;
+  if (managers.size > 0 || live === undefined) {
+    dropUnserved(managers, isServed);
+    return managers;
+  }
   const { added } = compare(typing, { metadata: {} }, ownedPart(live, resetFields));
   const identity = updater({ ...writer, manager: BEFORE_FIRST_APPLY });
   if (!isEmpty(added)) managers.set(managerKey(identity), { ...identity, time: writer.time, set: added });

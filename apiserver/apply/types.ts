@@ -11,6 +11,12 @@ export interface FieldWriter {
   readonly time: string;
 }
 
+/**
+ * Whether objects of the kind can still be asked for in this version. Entries of versions that cannot are dropped by the
+ * next write: what their paths mean nobody can say any more (as upstream, where conversion fails for them).
+ */
+export type IsServed = (apiVersion: string) => boolean;
+
 export interface ApplyRequest {
   /** `undefined`: the object does not exist, apply creates it. */
   readonly live: KubeObject | undefined;
@@ -21,6 +27,7 @@ export interface ApplyRequest {
   readonly schema: SchemaNode;
   /** Fields that this endpoint ignores, as paths (`status`, or everything but `status`). */
   readonly resetFields: ResetFields;
+  readonly isServed: IsServed;
 }
 
 /** Which fields an endpoint does not write: apply neither owns nor changes them. */
@@ -44,4 +51,5 @@ export type TrackUpdate = (change: {
   readonly writer: FieldWriter;
   readonly schema: SchemaNode;
   readonly resetFields: ResetFields;
+  readonly isServed: IsServed;
 }) => ManagedFieldsEntry[];

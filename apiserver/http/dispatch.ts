@@ -86,6 +86,8 @@ function findHandler(resource: Resource, info: RequestInfo, query: URLSearchPara
   if (info.subresource !== "") return subresourceHandler(resource, info);
   if (resource.alwaysEmpty !== undefined && verb === "get") throw notFound(resource, info.name);
   if (verb === undefined) throw methodNotAllowed(resource.alwaysEmpty ?? resource.readOnly);
+  // Collections are created in, objects are written.
+  if (info.name === "" ? verb === "update" || verb === "patch" : verb === "create") throw methodNotAllowed();
   const acrossNamespaces = resource.namespaced && info.namespace === "";
   if (acrossNamespaces && verb !== "list" && verb !== "watch") throw methodNotAllowed();
   // A watch of one object is written as a get with `watch`.

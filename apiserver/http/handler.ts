@@ -6,6 +6,7 @@ import { impersonate } from "../access/impersonate.ts";
 import type { Attributes, Authenticator, Authorizer, User } from "../access/types.ts";
 import { ANONYMOUS } from "../access/users.ts";
 import { type ApiError, badRequest } from "../status.ts";
+import type { VerbContext } from "../verbs/call.ts";
 import { methodNotAllowed, unknownPath } from "./dispatch.ts";
 import { type DocumentSources, documentResponse } from "./documents.ts";
 import { errorResponse, toApiError } from "./errors.ts";
@@ -27,6 +28,7 @@ export interface HandlerOptions extends ResourceServing, Observers {
   readonly log: Logger;
 }
 
+const DOCUMENT_PATHS = /^\/(api|apis|openapi|metrics|version)(\/|$)/;
 const HEALTH_PATHS = /^\/(livez|readyz|healthz)(\/|$)/;
 
 /** Answers one request; whatever goes wrong becomes a Status. Never rejects. */
@@ -66,6 +68,7 @@ async function answer(
   const info = parseRequestInfo(request.method, request.path, request.query);
   if (info.path.includes("\0")) throw badRequest("the path holds a zero byte");
   progress.info = info;
+  progress.known = isKnown(options.context, info);
   progress.attributes = attributesOf(info, ANONYMOUS, request.query);
   progress.user = (await options.authenticator.authenticate(request.credentials)) ?? ANONYMOUS;
   const user = await impersonate(progress.user, request.impersonation ?? {}, options.authorizer);
@@ -74,9 +77,22 @@ async function answer(
   const { allowed, reason } = await options.authorizer.authorize(progress.attributes);
   progress.reason = reason;
   if (!allowed) throw forbidden(progress.attributes, reason);
-  const response = await options.inFlight.run(progress.attributes, () => route(options, request, info, user, warn));
-  progress.known = true;
-  return response;
+  const ended = options.metrics.requestStarted(info);
+  try {
+    return await options.inFlight.run(progress.attributes, () => route(options, request, info, user, warn));
+  } finally {
+    ended();
+  }
+}
+
+/** Whether the path is one of ours, whoever asks for it and whatever comes of it. */
+function isKnown({ registry }: VerbContext, info: RequestInfo): boolean {
+  const { group, version, resource: plural, subresource } = info;
+  if (!info.resourceRequest) return DOCUMENT_PATHS.test(info.path) || HEALTH_PATHS.test(info.path);
+  if (registry.findVirtual(group, version, plural, subresource) !== undefined) return true;
+  const resource = registry.find(group, version, plural);
+  if (resource === undefined || subresource === "") return resource !== undefined;
+  return subresource === "status" || subresource === "scale" || resource.custom[subresource] !== undefined;
 }
 
 async function route(

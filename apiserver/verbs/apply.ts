@@ -8,7 +8,7 @@ import type { ApiCall, Reply, VerbContext } from "./call.ts";
 import { createObject } from "./create.ts";
 import { readStored } from "./get.ts";
 import { invalidOptions, type WriteOptions } from "./options.ts";
-import { fieldWriter, resetFieldsOf } from "./track.ts";
+import { fieldWriter, resetFieldsOf, servedVersions } from "./track.ts";
 import { writeExisting } from "./write-existing.ts";
 
 /** Server-side apply: merges what one manager wants into what is there; makes the object when it is not. */
@@ -97,6 +97,7 @@ function mergeApplied(
     force: options.force === true,
     schema: call.resource.schema,
     resetFields: resetFieldsOf(call),
+    isServed: servedVersions(context, call),
   });
   // What is there may be shared by all readers.
   return structuredClone(merged);

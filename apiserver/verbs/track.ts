@@ -1,7 +1,7 @@
 import { formatTime } from "../../machinery/clock.ts";
 import type { KubeObject } from "../../machinery/object.ts";
 import { trackUpdate } from "../apply/managed-fields.ts";
-import type { FieldWriter, ResetFields } from "../apply/types.ts";
+import type { FieldWriter, IsServed, ResetFields } from "../apply/types.ts";
 import { apiVersionOf } from "../objects/present.ts";
 import type { ApiCall, VerbContext } from "./call.ts";
 
@@ -18,6 +18,14 @@ export function resetFieldsOf({ resource, info }: ApiCall): ResetFields {
   return resource.status && info.subresource === "" ? "status" : "none";
 }
 
+/** Of the kind that the call is about. */
+export const servedVersions =
+  ({ registry }: VerbContext, { resource }: ApiCall): IsServed =>
+  (apiVersion) => {
+    const [group = "", version = ""] = apiVersion.includes("/") ? apiVersion.split("/", 2) : ["", apiVersion];
+    return registry.find(group, version, resource.plural) !== undefined;
+  };
+
 /** Writes `updated.metadata.managedFields` for an operation Update by `manager`, in place. */
 export function trackManager(
   context: VerbContext,
@@ -32,6 +40,7 @@ export function trackManager(
     writer: fieldWriter(context, call, manager),
     schema: call.resource.schema,
     resetFields: resetFieldsOf(call),
+    isServed: servedVersions(context, call),
   });
   if (managedFields.length === 0) delete updated.metadata.managedFields;
   else updated.metadata.managedFields = managedFields;

@@ -26,6 +26,8 @@ export const probeSignature = (disk: string): Command =>
 export const wipeMetadata = (name: string): Command => change("drbdadm", "--", "--force", "wipe-md", name);
 export const dumpMetadata = (name: string): Command => look("drbdadm", "dump-md", name);
 export const getGenerations = (minor: number): Command => look("drbdsetup", "get-gi", String(minor));
+/** Of metadata that nothing has attached. */
+export const getStoredGenerations = (name: string): Command => look("drbdadm", "get-gi", name);
 export const newResource = (name: string): Command => change("drbdadm", "new-resource", name);
 export const newMinor = (name: string): Command => change("drbdadm", "new-minor", name);
 /** Brings disk, network and options in line with the file; connects a resource that is StandAlone. */

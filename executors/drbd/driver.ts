@@ -17,6 +17,8 @@ export interface DesiredReplica {
   readonly config: ResourceConfig;
   /** `may-create`: the store says that no data can be lost by making metadata here. */
   readonly metadata: "keep" | "may-create";
+  /** Before the first generation nothing can be known of this disk yet, unless it was reported to have our metadata. */
+  readonly mustBeFresh: boolean;
   readonly connect: boolean;
   /** Whether a disk may be attached to what is running. */
   readonly attach: boolean;
@@ -38,9 +40,15 @@ export function planReplica(desired: DesiredReplica, observed: ObservedReplica):
     // Metadata can be looked at only when the file is there: the next pass goes on from here.
     return { kind: "steps", steps: [{ why: `write the configuration of ${name}`, effect }] };
   }
+  if (observed.diskMissing === true)
+    return blocked(
+      "DeviceMissing",
+      `spec.replicas: there is no device ${desired.config.local.disk} on ${desired.config.local.nodeName}; \`ls -l /dev/disk/by-id\` there shows what there is`,
+    );
   if (observed.metadata === "unknown")
     return blocked("MetadataUnknown", `DRBD's metadata on ${desired.config.local.disk} cannot be read`);
   if (observed.metadata === "no") return planMetadata(desired, observed);
+  if (desired.mustBeFresh && observed.usedBefore === true) return holdsData(desired, "another mirror's copy (drbd)");
   const { kernel } = observed;
   if (kernel?.device === undefined) return { kind: "steps", steps: bringUp(desired, kernel) };
   if (!isAttached(kernel) && !desired.attach)
@@ -66,13 +74,15 @@ function applyOptions(desired: DesiredReplica, text: string): Step[] {
   ];
 }
 
+const holdsData = ({ config: { local } }: DesiredReplica, what: string): Plan =>
+  blocked(
+    "DeviceHoldsData",
+    `spec.replicas: ${local.disk} on ${local.nodeName} holds ${what}, which a mirror would overwrite: use another device, or wipe it (wipefs --all) if it is not needed`,
+  );
+
 function planMetadata(desired: DesiredReplica, observed: ObservedReplica): Plan {
   const { name, local } = desired.config;
-  if (desired.metadata === "may-create" && observed.holds !== "")
-    return blocked(
-      "DeviceHoldsData",
-      `${local.disk} on ${local.nodeName} holds ${observed.holds}, which a mirror would overwrite: use another device, or wipe it (wipefs --all) if it is not needed`,
-    );
+  if (desired.metadata === "may-create" && observed.holds !== "") return holdsData(desired, observed.holds);
   if (desired.metadata === "may-create")
     return { kind: "steps", steps: [step(`create metadata on ${local.disk}`, commands.createMetadata(name))] };
   return blocked(
@@ -142,6 +152,15 @@ function planResize(desired: DesiredReplica, kernel: ResourceState): Step[] {
   if (!whole || size === 0 || size >= desired.sizeBytes) return [];
   return [step(`grow ${desired.config.name} to ${desired.sizeBytes} bytes`, commands.resize(desired.config.name))];
 }
+
+/** Grown as far as the devices allow: where they are smaller than was thought, the next attempt would do no more. */
+export const isGrowth = (plan: Plan): boolean =>
+  plan.kind === "steps" && plan.steps.some(({ effect }) => effect.kind === "run" && effect.argv.includes("resize"));
+
+export const planDemotion = (name: string): Plan => ({
+  kind: "steps",
+  steps: [step(`make ${name} secondary`, commands.demote(name))],
+});
 
 /** How a resource leaves this host; `wipe`: its metadata goes too. An open holder makes `secondary` fail, before `down`. */
 export function planRemoval(

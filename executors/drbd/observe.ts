@@ -19,6 +19,10 @@ export interface ObservedReplica {
   readonly holds: string;
   /** Current data generation, 16 hexadecimal digits; `undefined`: nothing is attached, or it could not be read. */
   readonly currentUUID: string | undefined;
+  /** Metadata that is not attached and knows a data generation: it was in use, perhaps by another resource. */
+  readonly usedBefore?: boolean;
+  /** The backing device is not there at all. */
+  readonly diskMissing?: boolean;
   readonly progress: Progress | undefined;
 }
 
@@ -44,7 +48,10 @@ export async function observeReplica(
   const appliedDigest = await exec.read(appliedPath(name), signal);
   const kernel = (await observeKernel(exec, signal)).get(name);
   const attached = isAttached(kernel);
-  const metadata = attached ? "yes" : configFile === undefined ? "unknown" : await readMetadata(name, exec, signal);
+  const { metadata, usedBefore, diskMissing } =
+    attached || configFile === undefined
+      ? { metadata: attached ? ("yes" as const) : ("unknown" as const) }
+      : await readMetadata(name, exec, signal);
   const currentUUID =
     attached && kernel?.device !== undefined ? await readGeneration(kernel.device.minor, exec, signal) : undefined;
   const progress =
@@ -52,7 +59,17 @@ export async function observeReplica(
       ? undefined
       : parseProgress((await exec.read("/proc/drbd", signal)) ?? "").get(kernel.device.minor);
   const holds = metadata === "no" && disk !== undefined ? await readSignature(disk, exec, signal) : "";
-  return { configFile, appliedDigest, kernel, metadata, holds, currentUUID, progress };
+  return {
+    configFile,
+    appliedDigest,
+    kernel,
+    metadata,
+    holds,
+    currentUUID,
+    progress,
+    usedBefore: usedBefore ?? false,
+    diskMissing: diskMissing ?? false,
+  };
 }
 
 const NOTHING_FOUND = 2;
@@ -69,14 +86,31 @@ async function readSignature(disk: string, exec: Executor, signal: AbortSignal):
 /** drbdmeta's own words for a device without metadata; any other failure leaves it open. */
 const NO_METADATA = /no valid meta.?data found/i;
 
-async function readMetadata(name: string, exec: Executor, signal: AbortSignal): Promise<Known> {
+/** drbdmeta's own words for a device that is not there. */
+const NO_DEVICE = /No such (file or directory|device)/i;
+
+async function readMetadata(
+  name: string,
+  exec: Executor,
+  signal: AbortSignal,
+): Promise<Pick<ObservedReplica, "metadata" | "usedBefore" | "diskMissing">> {
   try {
     await exec.run(commands.dumpMetadata(name), signal);
-    return "yes";
   } catch (error) {
     if (!(error instanceof CommandError) || error.outcomeUnknown) throw error;
-    return classifyDumpFailure(`${error.output.stdout}\n${error.output.stderr}`);
+    const said = `${error.output.stdout}\n${error.output.stderr}`;
+    const metadata = classifyDumpFailure(said);
+    if (metadata !== "yes") return { metadata, diskMissing: metadata === "unknown" && NO_DEVICE.test(said) };
   }
+  return { metadata: "yes", usedBefore: await hasGeneration(name, exec, signal) };
+}
+
+/** What `create-md` writes for the data generation that is still to come. */
+const JUST_CREATED = "0000000000000004";
+
+async function hasGeneration(name: string, exec: Executor, signal: AbortSignal): Promise<boolean> {
+  const current = parseCurrentUUID((await exec.run(commands.getStoredGenerations(name), signal)).stdout);
+  return current !== JUST_CREATED;
 }
 
 /** What a failed `dump-md` tells: nothing there, there but unclean or in use, or no idea. */

@@ -276,7 +276,7 @@ export class ModelMachine {
     const words = args.filter((word) => !word.startsWith("--"));
     const [verb = "", subject = ""] = words;
     if (verb === "events2") return tools.events();
-    if (verb === "get-gi") return tools.generations(Number(subject));
+    if (verb === "get-gi" && program === "drbdsetup") return tools.generations(Number(subject));
     if (verb === "suspend-io" || verb === "resume-io") {
       if (verb === "suspend-io") tools.suspend(Number(subject));
       else tools.resume(Number(subject));
@@ -291,6 +291,7 @@ export class ModelMachine {
       if (!tools.hasMetadata(options.diskPath)) throw new ToolFailure(1, "No valid meta data found\n");
       return `version "v08";\n`;
     }
+    if (verb === "get-gi") return tools.storedGenerations(options.diskPath);
     return this.#locked(subject, async () => {
       await change(tools, verb, subject, { force, options, kernel: this.#parts.model().kernel(this.name) });
       return "";

@@ -284,7 +284,16 @@ export class DrbdTools {
   }
 
   generations(minor: number): string {
-    const md = this.#byMinor(minor).disk?.metadata;
+    return this.#generations(this.#byMinor(minor).disk);
+  }
+
+  /** Of metadata that nothing has attached. */
+  storedGenerations(path: string): string {
+    return this.#generations(this.#disk(path));
+  }
+
+  #generations(disk: ModelDisk | undefined): string {
+    const md = disk?.metadata;
     if (md === undefined) throw new ToolFailure(20, "No valid meta data found\n");
     const hex = (uuid: bigint | undefined) => (uuid ?? 0n).toString(16).toUpperCase().padStart(16, "0");
     const flags = [md.consistent, md.wasUpToDate, md.primaryIndicator, false, md.peerOutdated, md.crashedPrimary];

@@ -19,6 +19,8 @@ export interface ReplicaSurroundings {
   /** A recorded window of a live migration is open. */
   readonly twoPrimaries: boolean;
   readonly metadata: DesiredReplica["metadata"];
+  /** The record knows this mirror: it had its first generation. */
+  readonly recorded: boolean;
 }
 
 export const resourceName = (replica: MirrorReplica): string =>
@@ -28,6 +30,7 @@ export function desiredReplica(replica: MirrorReplica, around: ReplicaSurroundin
   return {
     config: resourceConfig(replica, around),
     metadata: around.metadata,
+    mustBeFresh: !around.recorded && replica.status?.metadataMade !== true,
     connect: around.connect,
     attach: around.attach,
     role: around.role,
@@ -36,7 +39,9 @@ export function desiredReplica(replica: MirrorReplica, around: ReplicaSurroundin
   };
 }
 
-function firstGeneration({ spec }: MirrorReplica): DesiredReplica["firstGeneration"] {
+/** Only once it is in the store that the metadata is ours: after a crash it could not be told from a stranger's. */
+function firstGeneration({ spec, status }: MirrorReplica): DesiredReplica["firstGeneration"] {
+  if (status?.metadataMade !== true) return "none";
   if (spec.firstGeneration === undefined || spec.role !== "Primary") return "none";
   return spec.firstGeneration === "Skip" ? "skip-sync" : "full-sync";
 }

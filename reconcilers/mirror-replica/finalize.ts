@@ -1,12 +1,13 @@
 import { CLEANUP_FINALIZER } from "../../crds/constants.ts";
 import type { MirrorReplica } from "../../crds/generated/mirror-replica.ts";
-import { planRemoval } from "../../executors/drbd/driver.ts";
+import { planDemotion, planRemoval } from "../../executors/drbd/driver.ts";
 import { observeReplica } from "../../executors/drbd/observe.ts";
 import { done, type ReconcileContext, requeueAfter, type Result } from "../../machinery/result.ts";
 import { pairName } from "../host-pair/arbiter.ts";
 import * as decisions from "../host-pair/decisions.ts";
 import { applyPlan, ready, type Report, runPass, waiting } from "../pass.ts";
 import { resourceName } from "./desired.ts";
+import { connected } from "./membership.ts";
 import type { MirrorReplicaDeps } from "./reconcile.ts";
 import { replicaFields } from "./status.ts";
 
@@ -28,11 +29,29 @@ export async function finalizeReplica(
   let removed = false;
   const result = await runPass(context, deps.replicas, replica, async (): Promise<Report<MirrorReplica>> => {
     const observed = await observeReplica(resourceName(replica), undefined, deps.exec, context.signal);
+    const { kernel } = observed;
+    const { peerHostName } = replica.spec;
+    // In use over there: this copy and the record stay until it is not, or a write would find neither.
+    const mirrorGoes = mirror === undefined || mirror.metadata.deletionTimestamp !== undefined;
+    if (mirrorGoes && connected(observed) && kernel?.connection?.peerRole === "Primary")
+      return waiting(
+        "PeerIsPrimary",
+        `waits until ${peerHostName} is secondary`,
+        replicaFields(replica, observed, context.now()),
+      );
+    const parts = { access: deps.replicas, object: replica, exec: deps.exec, context };
+    if (mirrorGoes && kernel?.role === "Primary" && connected(observed)) {
+      const demotion = planDemotion(resourceName(replica));
+      const demoted = await applyPlan(demotion, { ...parts, device: `/dev/drbd${replica.spec.minor}` });
+      if (typeof demoted === "object")
+        return waiting(demoted.reason, demoted.message, replicaFields(replica, observed, context.now()));
+    }
     const left = await leaveRecord(deps, context, replica);
     if (left?.kind === "refused")
       return waiting(left.reason, left.message, replicaFields(replica, observed, context.now()));
     const plan = planRemoval(resourceName(replica), observed, { wipe: mirror?.spec.deletionPolicy !== "Retain" });
-    const outcome = await applyPlan(plan, { access: deps.replicas, object: replica, exec: deps.exec, context });
+    const outcome = await applyPlan(plan, { ...parts, device: `/dev/drbd${replica.spec.minor}` });
+    if (typeof outcome === "object") return waiting(outcome.reason, outcome.message);
     removed = outcome === "nothing to do";
     return {
       conditions: [ready("False", "Deleting", `${replica.spec.hostName} takes its side down`)],

@@ -6,7 +6,7 @@ import type { Volume } from "../../crds/generated/volume.ts";
 import { onDiskNameProblem } from "../../crds/on-disk-name.ts";
 import type { Executor } from "../../executors/command/types.ts";
 import * as commands from "../../executors/drbd/commands.ts";
-import { planReplica } from "../../executors/drbd/driver.ts";
+import { isGrowth, planReplica } from "../../executors/drbd/driver.ts";
 import type { Step } from "../../executors/driver.ts";
 import { isAttached, observeReplica } from "../../executors/drbd/observe.ts";
 import { TerminalError } from "../../machinery/errors.ts";
@@ -135,7 +135,8 @@ async function oneStep(
     await apply(frozen.steps);
     return { report: changed(replica, fields), goOn: true };
   }
-  if (await renewFailedDisk(deps, view, minor, apply)) return { report: changed(replica, fields), goOn: true };
+  if (await renewFailedDisk(deps, view, { minor, disk: found.disk }, apply))
+    return { report: changed(replica, fields), goOn: true };
   const needed = neededDecision(view);
   let refused: Report<MirrorReplica> | undefined;
   if (needed !== undefined) {
@@ -156,9 +157,13 @@ async function oneStep(
     attach: mayAttach(view),
     twoPrimaries: entry?.window !== undefined,
     metadata: allowedMetadata(view, replica.spec.firstGeneration !== undefined),
+    recorded: entry !== undefined,
   });
   const plan = planReplica(desired, observed);
-  const result = await applyPlan(plan, { access: deps.replicas, object: replica, exec: deps.exec, context });
+  const device = isAttached(observed.kernel) ? `/dev/drbd${minor}` : found.disk;
+  const result = await applyPlan(plan, { access: deps.replicas, object: replica, exec: deps.exec, context, device });
+  if (result === "changed" && isGrowth(plan))
+    return end({ ...changed(replica, fields), next: requeueAfter(SOON_MS, "see how far it has grown") });
   if (result === "changed") return { report: changed(replica, fields), goOn: true };
   if (result !== "nothing to do") return end(waiting(result.reason, result.message, fields));
   if (refused !== undefined) return end(refused);
@@ -179,19 +184,22 @@ async function oneStep(
 async function renewFailedDisk(
   deps: MirrorReplicaDeps,
   { entry, me, observed }: MembershipView,
-  minor: number,
+  { minor, disk }: { readonly minor: number; readonly disk: string },
   apply: (steps: readonly Step[]) => Promise<unknown>,
 ): Promise<boolean> {
   if (entry === undefined || entry.members.includes(me) || !(await deps.lag.diskFailed(minor))) return false;
   const name = observed.kernel?.name;
   if (name === undefined || observed.kernel?.device === undefined) return false;
   if (observed.kernel.role === "Primary" && !connected(observed)) return false;
-  if (isAttached(observed.kernel))
+  if (isAttached(observed.kernel)) {
     await apply([{ why: `give up the failed disk of ${name}`, effect: commands.detach(name) }]);
-  else {
-    await apply([{ why: `make new metadata on the failed disk of ${name}`, effect: commands.createMetadata(name) }]);
-    await deps.lag.bury(minor);
+    return true;
   }
+  // Another disk in its place: the file names it first. What that one holds is looked at like on any new disk.
+  if (observed.configFile?.includes(`disk ${disk};`) !== true || observed.metadata === "unknown") return false;
+  if (observed.metadata === "yes")
+    await apply([{ why: `make new metadata on the failed disk of ${name}`, effect: commands.createMetadata(name) }]);
+  await deps.lag.bury(minor);
   return true;
 }
 

@@ -9,8 +9,10 @@ type Fields = Omit<MirrorReplicaStatus, "conditions" | "observedGeneration">;
 /** The facts that the agent reports of its side, as DRBD says them. */
 export function replicaFields(replica: MirrorReplica, observed: ObservedReplica, now: Date): Fields {
   const { kernel, progress } = observed;
+  const was = replica.status?.metadataMade === true;
+  // Metadata that was in use and that nobody here is known to have made may be a stranger's.
   const metadataMade =
-    observed.metadata === "yes" || (replica.status?.metadataMade === true && observed.metadata !== "no");
+    observed.metadata === "yes" ? was || observed.usedBefore !== true : was && observed.metadata !== "no";
   if (kernel === undefined) return { metadataMade, diskState: "Down" };
   const { device, connection } = kernel;
   return {

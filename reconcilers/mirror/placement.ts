@@ -3,7 +3,9 @@ import type { Mirror, MirrorReplicaSource } from "../../crds/generated/mirror.ts
 import type { MirrorReplica } from "../../crds/generated/mirror-replica.ts";
 import type { VolumeGroup } from "../../crds/generated/volume-group.ts";
 import { isConditionTrue } from "../../machinery/conditions.ts";
-import { parseBytes } from "../../machinery/quantity.ts";
+import { internalMetadataBytes } from "../../executors/drbd/metadata-size.ts";
+import { formatBytes, parseBytes } from "../../machinery/quantity.ts";
+import type { ObjectReader } from "../object-access.ts";
 import { labelSelectorTerms, matchesLabels } from "../../machinery/selectors.ts";
 
 /**
@@ -21,6 +23,22 @@ export function deviceConflict(mirror: Mirror, all: readonly Mirror[]): string |
       return `spec.replicas: ${side.device} on ${side.hostName} belongs to Mirror ${owner.metadata.namespace}/${owner.metadata.name}; name another device`;
   }
   return undefined;
+}
+
+/** That a side's device has less room than the mirror asks for, as far as its host has reported the device. */
+export function tooSmallProblem(
+  hosts: ObjectReader<Host>,
+  { spec }: Mirror,
+  { hostName, device }: MirrorReplicaSource,
+): string | undefined {
+  const known = hosts
+    .get({ namespace: "", name: hostName })
+    ?.status?.devices?.find(({ path, byId }) => device !== undefined && (path === device || byId === device));
+  if (known?.size === undefined) return undefined;
+  const sizeBytes = parseBytes(known.size);
+  const usable = sizeBytes - internalMetadataBytes(sizeBytes);
+  if (parseBytes(String(spec.size)) <= usable) return undefined;
+  return `spec.size: ${spec.size} do not fit: ${device} on ${hostName} has ${formatBytes(usable)} besides DRBD's metadata; set at most that, or name a larger device`;
 }
 
 const age = ({ metadata }: Mirror): string => `${metadata.creationTimestamp} ${metadata.uid}`;

@@ -15,7 +15,7 @@ import { allocateNumber } from "./allocate.ts";
 import { backingVolume, childName, replicaOf } from "./children.ts";
 import { type MirrorDeps, replicasOf } from "./deps.ts";
 import { finalizeMirror } from "./finalize.ts";
-import { deviceConflict, placeMirror } from "./placement.ts";
+import { deviceConflict, placeMirror, tooSmallProblem } from "./placement.ts";
 import { mirrorConditions, mirrorFields, nextFirstGeneration } from "./status.ts";
 
 /** Aggregated facts need no more than this to be fresh; every change of a replica wakes the pass anyway. */
@@ -75,6 +75,8 @@ async function onePass(deps: MirrorDeps, mirror: Mirror): Promise<Report<Mirror>
   await makeVolumes(deps, mirror, sides);
   const sizeBytes = usableBytes(deps, mirror, sides);
   if (sizeBytes === undefined) return waiting("VolumesNotReady", volumesMessage(deps, mirror, sides), fields);
+  const tooSmall = sides.map((side) => tooSmallProblem(deps.hosts, mirror, side)).find((found) => found !== undefined);
+  if (tooSmall !== undefined) return waiting("SizeDoesNotFit", tooSmall, fields);
   const shrink = shrinkProblem(mirror, replicas);
   if (shrink !== undefined)
     return {

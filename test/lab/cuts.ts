@@ -16,7 +16,7 @@ tool=\${0##*/}
 real=$(command -v "$tool")
 [ -s ${FOLDER}/how ] || exec "$real" "$@"
 case "$tool $*" in
-"lvm fullreport"* | "wipefs --no-act"* | "drbdadm dump-md"*) exec "$real" "$@" ;;
+"lvm fullreport"* | "lvm version"* | "wipefs --no-act"* | "drbdadm dump-md"*) exec "$real" "$@" ;;
 "drbdsetup down"* | "drbdsetup resume-io"*) ;;
 "drbdsetup "*) exec "$real" "$@" ;;
 "rm -f /etc/drbd.d/"*) ;;

@@ -47,6 +47,7 @@ type Wish = Partial<DesiredReplica> & { readonly twoPrimaries?: boolean };
 const desired = (host: HostName, { twoPrimaries = false, ...rest }: Wish): DesiredReplica => ({
   config: config(host, twoPrimaries),
   metadata: "keep",
+  mustBeFresh: false,
   connect: true,
   attach: true,
   role: "Secondary",

@@ -181,3 +181,37 @@ describe("many updaters", () => {
     expect(managersOf(live)).toEqual(["last", "z", "a", "b"]);
   });
 });
+
+describe("entries of versions that are not served any more", () => {
+  const OLD = "example.com/v1beta1";
+  const live = update(undefined, "old-maker", widget({ size: 1, name: "n" }), { apiVersion: OLD });
+  const served = [API_VERSION];
+
+  it("go with the next change, whoever makes it; what is there stays", () => {
+    const changed = update(live, "editor", edited(live, { size: 2, name: "n" }), { served });
+    expect(managersOf(changed)).toEqual(["editor"]);
+    expect(changed["spec"]).toEqual({ size: 2, name: "n" });
+    expect(managersOf(update(live, "editor", edited(live, { size: 2, name: "n" })))).toEqual(["editor", "old-maker"]);
+  });
+
+  it("stay as they are when nothing changes", () => {
+    expect(entriesOf(update(live, "editor", edited(live, { size: 1, name: "n" }), { served }))).toEqual(
+      entriesOf(live),
+    );
+  });
+
+  it("do not stand in the way of an apply, and do not come back", () => {
+    expect(() => apply(live, "me", widget({ size: 9 }))).toThrow("conflict");
+    const applied = apply(live, "me", widget({ size: 9 }), { served });
+    expect(applied["spec"]).toEqual({ size: 9, name: "n" });
+    expect(managersOf(applied)).toEqual(["me"]);
+    expect(apply(applied, "me", widget({ size: 9 }), { served, second: 5 })).toEqual(applied);
+  });
+
+  it("of an applier do not make it remove what it once applied", () => {
+    const before = apply(undefined, "me", { ...widget({ size: 1, name: "n" }), apiVersion: OLD }, { apiVersion: OLD });
+    const after = apply(before, "me", widget({ size: 1 }), { served });
+    expect(after["spec"]).toEqual({ size: 1, name: "n" });
+    expect(fieldsOf(after, "me")).toEqual({ "f:spec": { "f:size": {} } });
+  });
+});

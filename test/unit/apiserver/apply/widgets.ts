@@ -72,13 +72,22 @@ export interface Options {
   readonly resetFields?: ResetFields;
   readonly subresource?: string;
   readonly second?: number;
+  /** Version in which the writer speaks. */
+  readonly apiVersion?: string;
+  /** Absent: all are. */
+  readonly served?: readonly string[];
 }
 
-function writer(manager: string, { subresource = "", second = 0 }: Options): FieldWriter {
-  return { manager, apiVersion: API_VERSION, subresource, time: at(second) };
+function writer(manager: string, { subresource = "", second = 0, apiVersion = API_VERSION }: Options): FieldWriter {
+  return { manager, apiVersion, subresource, time: at(second) };
 }
 
 export const at = (second: number): string => `2026-01-01T00:00:${String(second).padStart(2, "0")}Z`;
+
+const isServed =
+  ({ served }: Options) =>
+  (apiVersion: string): boolean =>
+    served?.includes(apiVersion) ?? true;
 
 export function apply(
   live: KubeObject | undefined,
@@ -87,7 +96,8 @@ export function apply(
   options: Options = {},
 ): KubeObject {
   const { force = false, resetFields = "none" } = options;
-  return serverSideApply({ live, applied, writer: writer(manager, options), force, schema, resetFields });
+  const by = writer(manager, options);
+  return serverSideApply({ live, applied, writer: by, force, schema, resetFields, isServed: isServed(options) });
 }
 
 export function update(
@@ -102,6 +112,7 @@ export function update(
     writer: writer(manager, options),
     schema,
     resetFields: options.resetFields ?? "none",
+    isServed: isServed(options),
   });
   return { ...updated, metadata: { ...updated.metadata, managedFields: entries } };
 }

@@ -32,6 +32,7 @@ const config = (overrides: Partial<ResourceConfig> = {}): ResourceConfig => ({
 const desired = (overrides: Partial<DesiredReplica> = {}): DesiredReplica => ({
   config: config(),
   metadata: "keep",
+  mustBeFresh: false,
   connect: true,
   attach: true,
   role: "Secondary",
