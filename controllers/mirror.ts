@@ -4,6 +4,7 @@ import { HOST_PAIRS } from "../crds/generated/host-pair.ts";
 import { HOSTS } from "../crds/generated/host.ts";
 import { MIRROR_REPLICAS } from "../crds/generated/mirror-replica.ts";
 import { MIRRORS } from "../crds/generated/mirror.ts";
+import { SNAPSHOTS } from "../crds/generated/snapshot.ts";
 import { VIRTUAL_MACHINES } from "../crds/generated/virtual-machine.ts";
 import { VOLUME_GROUPS } from "../crds/generated/volume-group.ts";
 import { VOLUMES } from "../crds/generated/volume.ts";
@@ -58,6 +59,7 @@ export function addMirrorController(manager: Registrar, { client, events }: Mirr
       mirrors,
       replicas: make(MIRROR_REPLICAS),
       volumes: make(VOLUMES),
+      snapshots: objectReader(manager.cache(SNAPSHOTS)),
       allocations: make(ALLOCATIONS),
       pairs: make(HOST_PAIRS),
       hosts: objectReader(manager.cache(HOSTS)),

@@ -8,8 +8,8 @@ import {
   reasonColumn,
   wideColumn,
 } from "./kind-definition.ts";
-import { REPLICA_STATE } from "./mirror.ts";
-import { exactlyOneOf, flag, immutable, integer, object, oneOf } from "./schema-node.ts";
+import { FILE_SYSTEM_STATE, REPLICA_STATE, VERIFY_STATE } from "./mirror.ts";
+import { exactlyOneOf, flag, immutable, integer, object, oneOf, text } from "./schema-node.ts";
 
 const milliseconds = (description: string, fallback: number, maximum: number) =>
   integer(`${description} In milliseconds.`, { default: fallback, minimum: 100, maximum });
@@ -105,6 +105,14 @@ export const mirrorReplica: KindDefinition = {
           "overwritten; Skip: both sides provably read as zeros. Absent: the generation is set, metadata is never " +
           "made again.",
       ),
+      filled: flag("Its backing device holds the mirror's source: data that is there to be kept."),
+      verify: object(
+        "Compare the two copies.",
+        { "order!": text("Each order is carried out once.", { minLength: 1, maxLength: 64 }) },
+        { name: "VerifyOrder" },
+      ),
+      fileSystem: f.fileSystem("Make this file system on the mirrored device, once."),
+      discard: flag("After a split brain: give up what was written here since."),
       twoPrimaries: flag("Whether the other side may be primary too, for the moment of a live migration.", {
         default: false,
       }),
@@ -144,6 +152,8 @@ export const mirrorReplica: KindDefinition = {
       ...REPLICA_STATE,
       metadataMade: flag("Whether DRBD metadata is on the backing device."),
       everNotUpToDate: flag("Whether its disk was ever less than UpToDate since it last became a member."),
+      verify: object("The last comparison that began here.", VERIFY_STATE, { name: "ReplicaVerify" }),
+      fileSystem: object("The file system on the mirrored device.", FILE_SYSTEM_STATE, { name: "ReplicaFileSystem" }),
       devicePath: f.devicePath("Block device on this host."),
       capacity: f.measuredSize("Real usable size."),
     },

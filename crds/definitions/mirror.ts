@@ -34,6 +34,27 @@ export const REPLICA_STATE = {
   ),
 } as const;
 
+/** A comparison of the two copies. */
+export const VERIFY_STATE = {
+  "order!": text("Which order it answers: the time at which it was given.", { maxLength: 64 }),
+  "state!": oneOf(
+    ["Ordered", "Running", "Finished", "Interrupted"],
+    "How far it is. Interrupted: the connection broke, or the agent restarted, before the end; it begins again.",
+  ),
+  startTime: f.time("When it began."),
+  finishTime: f.time("When it ended."),
+  outOfSyncBytes: integer("What differs between the two copies, once finished.", { minimum: 0 }),
+} as const;
+
+/** The file system on the mirrored device. */
+export const FILE_SYSTEM_STATE = {
+  "state!": oneOf(
+    ["Making", "Made"],
+    "Written before it is made: what a crash left half made is made again, and nothing else.",
+  ),
+  deviceBytes: integer("Size of the device that it fills.", { minimum: 0 }),
+} as const;
+
 export const generationHost = { hostName: f.hostName("The host whose data is the first generation.") };
 
 export const mirror: KindDefinition = {
@@ -87,6 +108,10 @@ export const mirror: KindDefinition = {
         maxLength: 128,
         pattern: "^[-0-9*/,]+( [-0-9*/,A-Za-z]+){4}$",
       }),
+      verifyRequest: text("Any word; another word has the two copies compared once, now.", {
+        minLength: 1,
+        maxLength: 64,
+      }),
       sharedSecretRef: f.secretRef("Secret with the key sharedSecret, by which the two sides know each other."),
       fileSystem: f.fileSystem("Make this file system on the mirrored device."),
       source: f.dataSource("What it starts with.", "Mirror"),
@@ -131,6 +156,7 @@ export const mirror: KindDefinition = {
         InSync: "both copies are up to date.",
         Degraded: "only one copy is up to date: losing its host loses the device.",
         SplitBrain: "both sides were written separately; nothing is discarded before spec.splitBrain says which.",
+        Verified: "what the last comparison of the two copies found; absent while none was asked for.",
       }),
       primary: f.hostName("The host that has the device in use."),
       members: list("Hosts that hold every acknowledged write, copied from the HostPair.", f.hostName("A host."), {
@@ -153,6 +179,28 @@ export const mirror: KindDefinition = {
         "The two sides, copied from the MirrorReplicas every few seconds.",
         object("One side.", { "hostName!": f.hostName("The host."), ...REPLICA_STATE }, { name: "MirrorReplicaState" }),
         { max: 2, keys: ["hostName"] },
+      ),
+      verify: object(
+        "The last comparison of the two copies.",
+        {
+          ...VERIFY_STATE,
+          orderedTime: f.time("When it was ordered, by spec.verifySchedule or spec.verifyRequest."),
+          request: text("The last spec.verifyRequest that was acted on.", { maxLength: 64 }),
+        },
+        { name: "MirrorVerify" },
+      ),
+      fileSystem: object("The file system of spec.fileSystem.", FILE_SYSTEM_STATE, { name: "MirrorFileSystem" }),
+      splitBrain: object(
+        "What became of spec.splitBrain. A word counts once: for another split brain remove it, and give it anew.",
+        {
+          "victim!": f.hostName("The host that it named."),
+          "state!": oneOf(
+            ["Ordered", "Done", "Void"],
+            "Ordered: that host gives up its changes. Done: the two sides share one history again. Void: it was given while " +
+              "there was no split brain, and counts for none.",
+          ),
+        },
+        { name: "SplitBrainState" },
       ),
       devicePath: text("Block device on the primary.", { maxLength: 255 }),
       capacity: f.measuredSize("Real usable size."),

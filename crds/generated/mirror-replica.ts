@@ -2,7 +2,7 @@
 
 import type { Condition } from "../../machinery/object.ts";
 import type { ResourceType } from "../../machinery/resource-type.ts";
-import type { LocalRef, NamespacedMeta, Quantity, ResyncProgress, SecretRef } from "./shared.ts";
+import type { FileSystem, LocalRef, NamespacedMeta, Quantity, ResyncProgress, SecretRef } from "./shared.ts";
 
 /**
  * One host's side of a Mirror. Made and written by the mirror controller; the host's agent makes it so and
@@ -46,6 +46,17 @@ export interface MirrorReplicaSpec {
    * again.
    */
   readonly firstGeneration?: "Source" | "Target" | "Skip";
+  /** Its backing device holds the mirror's source: data that is there to be kept. */
+  readonly filled?: boolean;
+  /** Compare the two copies. */
+  readonly verify?: VerifyOrder;
+  /**
+   * Make this file system on the mirrored device, once. Made only when the device holds nothing; grown with the
+   * device.
+   */
+  readonly fileSystem?: FileSystem;
+  /** After a split brain: give up what was written here since. */
+  readonly discard?: boolean;
   /** Whether the other side may be primary too, for the moment of a live migration. */
   readonly twoPrimaries: boolean;
   /** A failover's order to this side to become primary without the other. */
@@ -77,6 +88,12 @@ export interface DrbdOptions {
 export interface TakeoverOrder {
   /** Epoch of the HostPair that the order was given for. */
   readonly epoch: number;
+}
+
+/** Compare the two copies. */
+export interface VerifyOrder {
+  /** Each order is carried out once. */
+  readonly order: string;
 }
 
 /** What the copy is kept on. */
@@ -118,10 +135,36 @@ export interface MirrorReplicaStatus {
   readonly metadataMade?: boolean;
   /** Whether its disk was ever less than UpToDate since it last became a member. */
   readonly everNotUpToDate?: boolean;
+  /** The last comparison that began here. */
+  readonly verify?: ReplicaVerify;
+  /** The file system on the mirrored device. */
+  readonly fileSystem?: ReplicaFileSystem;
   /** Block device on this host. */
   readonly devicePath?: string;
   /** Real usable size. A quantity. */
   readonly capacity?: string;
+}
+
+/** The file system on the mirrored device. */
+export interface ReplicaFileSystem {
+  /** Written before it is made: what a crash left half made is made again, and nothing else. */
+  readonly state: "Making" | "Made";
+  /** Size of the device that it fills. */
+  readonly deviceBytes?: number;
+}
+
+/** The last comparison that began here. */
+export interface ReplicaVerify {
+  /** Which order it answers: the time at which it was given. */
+  readonly order: string;
+  /** How far it is. Interrupted: the connection broke, or the agent restarted, before the end; it begins again. */
+  readonly state: "Ordered" | "Running" | "Finished" | "Interrupted";
+  /** When it began. */
+  readonly startTime?: string;
+  /** When it ended. */
+  readonly finishTime?: string;
+  /** What differs between the two copies, once finished. */
+  readonly outOfSyncBytes?: number;
 }
 
 export const MIRROR_REPLICAS: ResourceType<MirrorReplica> = {

@@ -46,6 +46,8 @@ export interface MirrorSpec {
   readonly resyncRate?: Quantity;
   /** When the two copies are compared, as five cron fields in UTC; never when absent. */
   readonly verifySchedule?: string;
+  /** Any word; another word has the two copies compared once, now. */
+  readonly verifyRequest?: string;
   /** Secret with the key sharedSecret, by which the two sides know each other. */
   readonly sharedSecretRef?: SecretRef;
   /** Make this file system on the mirrored device. Made only when the device holds nothing; grown with the device. */
@@ -109,7 +111,8 @@ export interface MirrorStatus {
   /**
    * The state in words. Ready: the device is usable on the primary. InSync: both copies are up to date. Degraded:
    * only one copy is up to date: losing its host loses the device. SplitBrain: both sides were written
-   * separately; nothing is discarded before spec.splitBrain says which.
+   * separately; nothing is discarded before spec.splitBrain says which. Verified: what the last comparison of the
+   * two copies found; absent while none was asked for.
    */
   readonly conditions?: readonly Readonly<Condition>[];
   /** The host that has the device in use. */
@@ -120,10 +123,53 @@ export interface MirrorStatus {
   readonly firstGeneration?: FirstGeneration;
   /** The two sides, copied from the MirrorReplicas every few seconds. */
   readonly replicas?: readonly MirrorReplicaState[];
+  /** The last comparison of the two copies. */
+  readonly verify?: MirrorVerify;
+  /** The file system of spec.fileSystem. */
+  readonly fileSystem?: MirrorFileSystem;
+  /** What became of spec.splitBrain. A word counts once: for another split brain remove it, and give it anew. */
+  readonly splitBrain?: SplitBrainState;
   /** Block device on the primary. */
   readonly devicePath?: string;
   /** Real usable size. A quantity. */
   readonly capacity?: string;
+}
+
+/** What became of spec.splitBrain. A word counts once: for another split brain remove it, and give it anew. */
+export interface SplitBrainState {
+  /** The host that it named. */
+  readonly victim: string;
+  /**
+   * Ordered: that host gives up its changes. Done: the two sides share one history again. Void: it was given
+   * while there was no split brain, and counts for none.
+   */
+  readonly state: "Ordered" | "Done" | "Void";
+}
+
+/** The file system of spec.fileSystem. */
+export interface MirrorFileSystem {
+  /** Written before it is made: what a crash left half made is made again, and nothing else. */
+  readonly state: "Making" | "Made";
+  /** Size of the device that it fills. */
+  readonly deviceBytes?: number;
+}
+
+/** The last comparison of the two copies. */
+export interface MirrorVerify {
+  /** Which order it answers: the time at which it was given. */
+  readonly order: string;
+  /** How far it is. Interrupted: the connection broke, or the agent restarted, before the end; it begins again. */
+  readonly state: "Ordered" | "Running" | "Finished" | "Interrupted";
+  /** When it began. */
+  readonly startTime?: string;
+  /** When it ended. */
+  readonly finishTime?: string;
+  /** What differs between the two copies, once finished. */
+  readonly outOfSyncBytes?: number;
+  /** When it was ordered, by spec.verifySchedule or spec.verifyRequest. */
+  readonly orderedTime?: string;
+  /** The last spec.verifyRequest that was acted on. */
+  readonly request?: string;
 }
 
 /** One side. */

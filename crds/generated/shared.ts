@@ -14,7 +14,10 @@ export interface NamespacedMeta extends ClusterMeta {
 /** An amount as Kubernetes writes it: `10Gi`, or a whole number of bytes. */
 export type Quantity = string | number;
 
-/** Make this file system on the mirrored device. Made only when the device holds nothing; grown with the device. */
+/**
+ * Make this file system on the mirrored device, once. Made only when the device holds nothing; grown with the
+ * device.
+ */
 export interface FileSystem {
   /** Kind of file system. */
   readonly type: "ext4" | "xfs";

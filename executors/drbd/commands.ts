@@ -36,6 +36,11 @@ export const adjust = (name: string): Command => change("drbdadm", "adjust", nam
 export const diskOptions = (minor: number, options: readonly string[]): Command =>
   change("drbdsetup", "disk-options", String(minor), ...options);
 export const connect = (name: string): Command => change("drbdadm", "connect", name);
+/** After a split brain: what was written here since is given up, and taken from the peer. */
+export const connectDiscarding = (name: string): Command =>
+  change("drbdadm", "--", "--discard-my-data", "connect", name);
+/** Starts to compare the two copies; blocks that differ are marked on both sides, and nothing is repaired. */
+export const verify = (name: string): Command => change("drbdadm", "verify", name);
 export const disconnect = (name: string): Command => change("drbdadm", "disconnect", name);
 export const promote = (name: string): Command => change("drbdadm", "primary", name);
 /** Only for the first data generation: makes an Inconsistent disk the source. */

@@ -20,6 +20,10 @@ export interface DesiredReplica {
   /** Before the first generation nothing can be known of this disk yet, unless it was reported to have our metadata. */
   readonly mustBeFresh: boolean;
   readonly connect: boolean;
+  /** Connecting, this side gives up what it wrote since a split brain. */
+  readonly discard?: boolean;
+  /** The disk was filled by us with what the mirror is to begin with: data on it is no obstacle. */
+  readonly filled?: boolean;
   /** Whether a disk may be attached to what is running. */
   readonly attach: boolean;
   readonly role: "Primary" | "Secondary";
@@ -82,7 +86,8 @@ const holdsData = ({ config: { local } }: DesiredReplica, what: string): Plan =>
 
 function planMetadata(desired: DesiredReplica, observed: ObservedReplica): Plan {
   const { name, local } = desired.config;
-  if (desired.metadata === "may-create" && observed.holds !== "") return holdsData(desired, observed.holds);
+  if (desired.metadata === "may-create" && observed.holds !== "" && desired.filled !== true)
+    return holdsData(desired, observed.holds);
   if (desired.metadata === "may-create")
     return { kind: "steps", steps: [step(`create metadata on ${local.disk}`, commands.createMetadata(name))] };
   return blocked(
@@ -109,7 +114,14 @@ function planRunning(desired: DesiredReplica, kernel: ResourceState): Plan {
   const { name } = desired.config;
   const talks = kernel.connection !== undefined && kernel.connection.state !== "StandAlone";
   if (desired.connect && !talks)
-    return { kind: "steps", steps: [step(`connect ${name} to its peer`, commands.connect(name))] };
+    return {
+      kind: "steps",
+      steps: [
+        desired.discard === true
+          ? step(`connect ${name} and give up what was written here`, commands.connectDiscarding(name))
+          : step(`connect ${name} to its peer`, commands.connect(name)),
+      ],
+    };
   if (!desired.connect && talks)
     return { kind: "steps", steps: [step(`disconnect ${name} from its peer`, commands.disconnect(name))] };
   const first = planFirstGeneration(desired, kernel);

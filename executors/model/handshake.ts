@@ -33,7 +33,9 @@ function settled(a: ModelReplica, b: ModelReplica, relation: Relation): Relation
     return full ? "target-full" : "target";
   if (b.diskState === "Inconsistent" && rank(a.diskState) > rank("Inconsistent"))
     return full ? "source-full" : "source";
-  if (relation !== "split-brain" || a.role === "Primary" || b.role === "Primary") return relation;
+  if (relation !== "split-brain") return relation;
+  if (a.discardMyData !== b.discardMyData) return a.discardMyData ? "target-full" : "source-full";
+  if (a.role === "Primary" || b.role === "Primary") return relation;
   if (b.disk?.metadata?.dirty.size === 0) return "source";
   return a.disk?.metadata?.dirty.size === 0 ? "target" : relation;
 }
@@ -194,6 +196,31 @@ function endSync(model: DrbdModel, source: ModelReplica, target: ModelReplica): 
     model.checkData(side);
     model.settle(side);
   }
+}
+
+/** Online verify: marks on both sides what differs, repairs nothing. A lost connection ends it without a word. */
+export function startVerify(model: DrbdModel, source: ModelReplica, target: ModelReplica): void {
+  source.replication = "VerifyS";
+  target.replication = "VerifyT";
+  for (const side of [source, target]) model.settle(side);
+  const { session } = source;
+  model.clock.schedule(500 + model.random.next() * 1500, () => {
+    const still =
+      model.isLive(source) && model.isLive(target) && source.session === session && target.session === session;
+    if (!still || source.replication !== "VerifyS") return;
+    const [mine, theirs] = [source.disk, target.disk];
+    if (mine?.metadata !== undefined && theirs?.metadata !== undefined) {
+      const moving = new Set([...source.inFlight, ...target.inFlight].map(({ block }) => block));
+      const differing = [...mine.blocks, ...theirs.blocks].filter(
+        (block) => mine.blocks.has(block) !== theirs.blocks.has(block) && !moving.has(block),
+      );
+      for (const md of [mine.metadata, theirs.metadata]) for (const block of differing) md.dirty.add(block);
+    }
+    for (const side of [source, target]) {
+      side.replication = "Established";
+      model.settle(side);
+    }
+  });
 }
 
 /** Skips the first resync: both sides are declared equal (`new-current-uuid --clear-bitmap`). */

@@ -293,7 +293,8 @@ export class ModelMachine {
     }
     if (verb === "get-gi") return tools.storedGenerations(options.diskPath);
     return this.#locked(subject, async () => {
-      await change(tools, verb, subject, { force, options, kernel: this.#parts.model().kernel(this.name) });
+      const discard = args.includes("--discard-my-data");
+      await change(tools, verb, subject, { force, discard, options, kernel: this.#parts.model().kernel(this.name) });
       return "";
     });
   }
@@ -307,11 +308,12 @@ async function change(
   name: string,
   context: {
     readonly force: boolean;
+    readonly discard: boolean;
     readonly options: ReturnType<typeof parseOptions>;
     readonly kernel: ReturnType<DrbdModel["kernel"]>;
   },
 ): Promise<void> {
-  const { force, options, kernel } = context;
+  const { force, discard, options, kernel } = context;
   switch (verb) {
     case "create-md":
       return tools.createMetadata(options.diskPath);
@@ -337,7 +339,9 @@ async function change(
     case "net-options":
       return tools.setOptions(name, options);
     case "connect":
-      return tools.connect(name);
+      return tools.connect(name, discard);
+    case "verify":
+      return tools.verify(name);
     case "disconnect":
       return tools.disconnect(name);
     case "primary":

@@ -2,7 +2,15 @@ import type { DiskState, Role } from "../drbd/state.ts";
 import type { ModelDisk } from "./disk.ts";
 
 /** Replication states that matter while connected; `Off` otherwise. */
-export type Replication = "Off" | "Established" | "WFBitMapS" | "WFBitMapT" | "SyncSource" | "SyncTarget";
+export type Replication =
+  | "Off"
+  | "Established"
+  | "WFBitMapS"
+  | "WFBitMapT"
+  | "SyncSource"
+  | "SyncTarget"
+  | "VerifyS"
+  | "VerifyT";
 
 /** Order of DRBD's disk states: comparisons in its source are on these numbers. */
 const RANK: Readonly<Record<DiskState, number>> = {
@@ -66,6 +74,8 @@ export class ModelReplica {
   readonly inFlight = new Set<ModelWrite>();
   readonly blocked: ModelWrite[] = [];
   hasMinor = false;
+  /** Gives up its changes when the next handshake finds a split brain. */
+  discardMyData = false;
 
   constructor(name: string, host: string, options: ModelOptions) {
     this.name = name;

@@ -1,6 +1,6 @@
 import { freshMetadata, JUST_CREATED, type ModelDisk } from "./disk.ts";
 import type { DrbdModel } from "./drbd.ts";
-import { agreeOnSize, declareEqual, forceUpToDate, handshake } from "./handshake.ts";
+import { agreeOnSize, declareEqual, forceUpToDate, handshake, startVerify } from "./handshake.ts";
 import { type ModelOptions, ModelReplica, rank } from "./replica.ts";
 
 /** A tool that ends with another code than 0. */
@@ -129,9 +129,10 @@ export class DrbdTools {
     });
   }
 
-  connect(name: string): void {
+  connect(name: string, discardMyData = false): void {
     const replica = this.#get(name);
     if (replica.net !== "StandAlone") throw new ToolFailure(10, `${name}: Failure: (125) Device has a net-config\n`);
+    replica.discardMyData = discardMyData;
     replica.net = "Connecting";
     this.#model.settle(replica);
     this.#model.keepConnecting(replica);
@@ -242,6 +243,15 @@ export class DrbdTools {
     if (this.#model.connected(replica) === undefined || peer === undefined) throw NO_DATA;
     agreeOnSize(replica, peer, "grow");
     for (const side of [replica, peer]) this.#model.settle(side);
+  }
+
+  verify(name: string): void {
+    const replica = this.#get(name);
+    const peer = this.#model.peerOf(replica);
+    const whole = replica.replication === "Established" && replica.diskState === "UpToDate";
+    if (peer === undefined || !whole || peer.diskState !== "UpToDate")
+      throw denied(-15, "Need a connection to start verify or resync");
+    startVerify(this.#model, replica, peer);
   }
 
   skipFirstSync(name: string): void {

@@ -15,6 +15,7 @@ export interface ReplicaSurroundings {
   /** What the arbitration allows now, of what the spec asks. */
   readonly role: "Primary" | "Secondary";
   readonly connect: boolean;
+  readonly discard: boolean;
   readonly attach: boolean;
   /** A recorded window of a live migration is open. */
   readonly twoPrimaries: boolean;
@@ -32,6 +33,8 @@ export function desiredReplica(replica: MirrorReplica, around: ReplicaSurroundin
     metadata: around.metadata,
     mustBeFresh: !around.recorded && replica.status?.metadataMade !== true,
     connect: around.connect,
+    discard: around.discard,
+    filled: replica.spec.filled === true,
     attach: around.attach,
     role: around.role,
     firstGeneration: firstGeneration(replica),

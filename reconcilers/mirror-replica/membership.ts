@@ -74,6 +74,11 @@ function leave(view: MembershipView, entry: HostPairMirror): NeededDecision | un
       why: `take ${peer} out: its disk is ${peerDisk}`,
       decision: decisions.shrink(mirror, me, peer, "PeerDiskNotUpToDate"),
     };
+  if (kernel.role === "Primary" && differs(observed))
+    return {
+      why: `take ${peer} out: the two copies differ`,
+      decision: decisions.shrink(mirror, me, peer, "CopiesDiffer"),
+    };
   if (wanted.connect || kernel.connection === undefined || kernel.connection.state === "StandAlone") return undefined;
   const out = kernel.role === "Primary" ? peer : me;
   return {
@@ -109,11 +114,23 @@ function join(view: MembershipView, entry: HostPairMirror): NeededDecision | und
     ownUpToDate(observed) &&
     connected(observed) &&
     kernel.connection?.replication === "Established" &&
-    kernel.connection.peerDiskState === "UpToDate";
+    kernel.connection.peerDiskState === "UpToDate" &&
+    !differs(observed);
   if (whole && entry.primary === me && !entry.members.includes(peer))
     return { why: `take ${peer} in: both disks are UpToDate`, decision: decisions.grow(mirror, me, peer) };
   return undefined;
 }
+
+/**
+ * A comparison found blocks that differ. DRBD marks them, calls both disks UpToDate all the same, and repairs nothing before the
+ * two sides meet again.
+ */
+export const differs = (observed: ObservedReplica): boolean =>
+  connected(observed) &&
+  ownUpToDate(observed) &&
+  observed.kernel?.connection?.replication === "Established" &&
+  observed.kernel.connection.peerDiskState === "UpToDate" &&
+  observed.kernel.connection.outOfSyncBytes > 0;
 
 /** What the record allows of what the spec asks. */
 export function allowedRole(view: MembershipView): "Primary" | "Secondary" {

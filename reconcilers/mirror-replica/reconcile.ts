@@ -1,7 +1,7 @@
 import { CLEANUP_FINALIZER } from "../../crds/constants.ts";
 import type { Host } from "../../crds/generated/host.ts";
 import type { Mirror } from "../../crds/generated/mirror.ts";
-import type { MirrorReplica } from "../../crds/generated/mirror-replica.ts";
+import type { MirrorReplica, ReplicaFileSystem, ReplicaVerify } from "../../crds/generated/mirror-replica.ts";
 import type { Volume } from "../../crds/generated/volume.ts";
 import { onDiskNameProblem } from "../../crds/on-disk-name.ts";
 import type { Executor } from "../../executors/command/types.ts";
@@ -21,6 +21,7 @@ import {
   allowedMetadata,
   allowedRole,
   connected,
+  differs,
   isLoser,
   mayAttach,
   mayConnect,
@@ -28,9 +29,12 @@ import {
   neededDecision,
 } from "./membership.ts";
 import { releaseFrozen } from "./frozen.ts";
+import { FileSystems, fileSystemPass } from "./file-system.ts";
 import { Meetings } from "./meetings.ts";
+import { discardPass } from "./split-brain.ts";
 import { replicaConditions, replicaFields } from "./status.ts";
 import { takeOver } from "./takeover.ts";
+import { isVerifying, Verifications } from "./verify.ts";
 
 export interface MirrorReplicaDeps {
   readonly hostName: string;
@@ -52,12 +56,18 @@ export interface MirrorReplicaDeps {
 
 /** While a resync runs its progress is looked at, for no event tells it; so is a peer that does not come. */
 const SOON_MS = 2_000;
+/** How long a note takes from the API to the cache. */
+const NOTED_MS = 300;
 /** Facts of DRBD change without an event that reaches the queue; events2 only makes it faster. */
 const OBSERVE_AGAIN_MS = 15_000;
 
 /** One host's side of a Mirror: makes DRBD what the spec asks, as far as the record of the pair allows it. */
 export function mirrorReplicaReconciler(deps: MirrorReplicaDeps): Reconcile {
-  const meetings = new Meetings(deps.monotonicMs);
+  const memory = {
+    meetings: new Meetings(deps.monotonicMs),
+    verifications: new Verifications(),
+    files: new FileSystems(),
+  };
   return async (context, request) => {
     const replica = deps.replicas.get(request);
     if (replica?.spec.hostName !== deps.hostName) return done;
@@ -66,16 +76,23 @@ export function mirrorReplicaReconciler(deps: MirrorReplicaDeps): Reconcile {
       await deps.replicas.addFinalizer(replica, CLEANUP_FINALIZER);
       return done; // the write comes back as a change
     }
-    return runPass(context, deps.replicas, replica, () => onePass(deps, meetings, context, replica));
+    return runPass(context, deps.replicas, replica, () => onePass(deps, memory, context, replica));
   };
 }
 
 /** Steps that follow on each other are taken in one pass, each after a new look at the world. */
 const MAX_STEPS = 10;
 
+/** What this process remembers between passes; nothing that the promises need rests on it. */
+interface Memory {
+  readonly meetings: Meetings;
+  readonly verifications: Verifications;
+  readonly files: FileSystems;
+}
+
 async function onePass(
   deps: MirrorReplicaDeps,
-  meetings: Meetings,
+  memory: Memory,
   context: ReconcileContext,
   replica: MirrorReplica,
 ): Promise<Report<MirrorReplica>> {
@@ -83,7 +100,7 @@ async function onePass(
   const found = await surroundings(deps, replica);
   if ("conditions" in found) return found;
   for (let taken = 1; ; taken++) {
-    const { report, goOn } = await oneStep(deps, meetings, context, replica, found);
+    const { report, goOn } = await oneStep(deps, memory, context, replica, found);
     if (!goOn || taken === MAX_STEPS) return report;
   }
 }
@@ -98,14 +115,18 @@ interface StepResult {
 
 async function oneStep(
   deps: MirrorReplicaDeps,
-  meetings: Meetings,
+  memory: Memory,
   context: ReconcileContext,
   replica: MirrorReplica,
   found: Surroundings,
 ): Promise<StepResult> {
   const end = (report: Report<MirrorReplica>): StepResult => ({ report, goOn: false });
   const observed = await observeReplica(resourceName(replica), found.disk, deps.exec, context.signal);
-  const fields = replicaFields(replica, observed, context.now());
+  const { meetings, verifications, files } = memory;
+  const resource = resourceName(replica);
+  const comparison = verifications.look(resource, replica, observed, context.now());
+  const fileSystem = files.known(resource, replica, deps.mirrors.get(mirrorOf(replica)));
+  const fields = reported(replica, replicaFields(replica, observed, context.now()), comparison.state, fileSystem);
   const pair = pairName(replica.spec.hostName, replica.spec.peerHostName);
   const record = await deps.arbiter.read(pair, context.signal);
   if (record === undefined) return end(waiting("NoRecord", `HostPair ${pair} is not there yet`, fields));
@@ -137,7 +158,9 @@ async function oneStep(
   }
   if (await renewFailedDisk(deps, view, { minor, disk: found.disk }, apply))
     return { report: changed(replica, fields), goOn: true };
-  const needed = neededDecision(view);
+  const discarding = discardPass(replica, view);
+  if (discarding.kind === "refused") return end(waiting(discarding.reason, discarding.message, fields));
+  const needed = discarding.kind === "decide" ? discarding.needed : neededDecision(view);
   let refused: Report<MirrorReplica> | undefined;
   if (needed !== undefined) {
     const outcome = await deps.arbiter.decide(pair, needed.decision, context.signal);
@@ -154,6 +177,7 @@ async function oneStep(
     ...found,
     role: meetings.mayPromote(name, view) ? allowedRole(view) : "Secondary",
     connect,
+    discard: discarding.kind === "discard",
     attach: mayAttach(view),
     twoPrimaries: entry?.window !== undefined,
     metadata: allowedMetadata(view, replica.spec.firstGeneration !== undefined),
@@ -167,8 +191,29 @@ async function oneStep(
   if (result === "changed") return { report: changed(replica, fields), goOn: true };
   if (result !== "nothing to do") return end(waiting(result.reason, result.message, fields));
   if (refused !== undefined) return end(refused);
+  // Only a new meeting has DRBD repair what a comparison marked: from the primary, once the record shows the other side out.
+  if (differs(observed) && observed.kernel?.role === "Primary" && entry !== undefined) {
+    await apply([{ why: `part ${name} from its peer, whose copy differs`, effect: commands.disconnect(name) }]);
+    return { report: changed(replica, fields), goOn: true };
+  }
+  const mine = entry?.primary === me && observed.kernel?.role === "Primary" && observed.kernel.suspended.length === 0;
+  if (mine && observed.kernel?.device?.diskState === "UpToDate") {
+    const outcome = await fileSystemPass(replica, fileSystem, observed.kernel, deps.exec, context.signal);
+    if (outcome.kind === "blocked") return end(waiting(outcome.reason, outcome.message, fields));
+    if (outcome.kind === "note") return end(noted(replica, { ...fields, fileSystem: outcome.state }));
+    if (outcome.kind === "steps") {
+      await apply(outcome.steps);
+      files.done(resource, outcome.done);
+      return { report: changed(replica, fields), goOn: true };
+    }
+    if (comparison.begun !== undefined) {
+      await apply(comparison.steps);
+      verifications.follow(resource, comparison.begun);
+      return { report: changed(replica, fields), goOn: true };
+    }
+  }
   // Looking for the peer is paced by time, not by events.
-  const soon = fields.resync !== undefined || (replica.spec.connect && !connected(observed));
+  const soon = fields.resync !== undefined || isVerifying(observed) || (replica.spec.connect && !connected(observed));
   const next = soon ? SOON_MS : OBSERVE_AGAIN_MS;
   return end({
     fields,
@@ -209,6 +254,30 @@ const changed = (replica: MirrorReplica, fields: Report<MirrorReplica>["fields"]
   conditions: [ready("False", "Progressing", `${replica.spec.hostName} is being brought to what is asked`)],
   next: requeueAfter(0, "see what was changed"),
 });
+
+/** Was noted, and is to be seen in the object before it is acted on. */
+const noted = (replica: MirrorReplica, fields: Report<MirrorReplica>["fields"] & object): Report<MirrorReplica> => ({
+  ...changed(replica, fields),
+  next: requeueAfter(NOTED_MS, "see what was noted"),
+});
+
+/** A device whose file system is still to be made is nobody's to use. */
+function reported(
+  replica: MirrorReplica,
+  { devicePath, ...facts }: ReturnType<typeof replicaFields>,
+  verify: ReplicaVerify | undefined,
+  fileSystem: ReplicaFileSystem | undefined,
+): ReturnType<typeof replicaFields> {
+  const usable = replica.spec.fileSystem === undefined || fileSystem?.state === "Made";
+  return {
+    ...facts,
+    ...(devicePath === undefined || !usable ? {} : { devicePath }),
+    ...(verify === undefined ? {} : { verify }),
+    ...(fileSystem === undefined ? {} : { fileSystem }),
+  };
+}
+
+const mirrorOf = ({ metadata, spec }: MirrorReplica) => ({ namespace: metadata.namespace, name: spec.mirrorRef.name });
 
 /** The side that is to be primary begins: only a primary can take the other side in. */
 const beginsFirstGeneration = ({ spec }: MirrorReplica): boolean =>

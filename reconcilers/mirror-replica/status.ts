@@ -3,6 +3,7 @@ import { isAttached, type ObservedReplica } from "../../executors/drbd/observe.t
 import { formatTime } from "../../machinery/clock.ts";
 import { formatBytes } from "../../machinery/quantity.ts";
 import { type ConditionFact, ready } from "../pass.ts";
+import { isVerifying } from "./verify.ts";
 
 type Fields = Omit<MirrorReplicaStatus, "conditions" | "observedGeneration">;
 
@@ -28,7 +29,7 @@ export function replicaFields(replica: MirrorReplica, observed: ObservedReplica,
       : { devicePath: `/dev/drbd${device.minor}`, capacity: formatBytes(device.sizeBytes) }),
     ...(observed.currentUUID === undefined ? {} : { currentUUID: observed.currentUUID }),
     ...(connection === undefined ? {} : { outOfSyncBytes: connection.outOfSyncBytes }),
-    ...(progress === undefined ? {} : { resync: resync(progress, now) }),
+    ...(progress === undefined || isVerifying(observed) ? {} : { resync: resync(progress, now) }),
   };
 }
 

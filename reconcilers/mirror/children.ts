@@ -30,7 +30,12 @@ const ownedBy = (mirror: Mirror, name: string, hostName: string) => ({
 });
 
 /** The logical volume behind one side: the mirror's size plus DRBD's internal metadata. */
-export function backingVolume(mirror: Mirror, side: MirrorReplicaSource, volumeGroup: string): Made<Volume> {
+export function backingVolume(
+  mirror: Mirror,
+  side: MirrorReplicaSource,
+  volumeGroup: string,
+  source?: Volume["spec"]["source"],
+): Made<Volume> {
   const { spec } = mirror;
   return {
     apiVersion: API_VERSION,
@@ -40,6 +45,7 @@ export function backingVolume(mirror: Mirror, side: MirrorReplicaSource, volumeG
       volumeGroupRef: { name: volumeGroup },
       size: formatBytes(backingBytes(parseBytes(String(spec.size)), EXTENT_BYTES)),
       thin: spec.thin,
+      ...(source === undefined ? {} : { source }),
       ...(spec.deletionPolicy === undefined ? {} : { deletionPolicy: spec.deletionPolicy }),
     },
   };
@@ -57,6 +63,12 @@ export interface Shared {
   readonly sizeBytes: number;
   readonly connect: boolean;
   readonly takeover: MirrorReplicaSpec["takeover"];
+  /** The host whose side was filled with the mirror's source. */
+  readonly filled: string | undefined;
+  /** A comparison that is to be carried out, by the primary. */
+  readonly verify: MirrorReplicaSpec["verify"];
+  /** The host that gives up its changes after a split brain. */
+  readonly discard: string | undefined;
 }
 
 export function replicaOf(
@@ -87,6 +99,10 @@ export function replicaOf(
       options: DRBD_OPTIONS(spec.resyncRate),
       ...(shared.firstGeneration ? { firstGeneration: firstGenerationOf(mirror, hostName, shared.primary) } : {}),
       ...(spec.sharedSecretRef === undefined ? {} : { sharedSecretRef: spec.sharedSecretRef }),
+      ...(shared.filled === hostName ? { filled: true } : {}),
+      ...(shared.verify === undefined || hostName !== shared.primary ? {} : { verify: shared.verify }),
+      ...(spec.fileSystem === undefined ? {} : { fileSystem: spec.fileSystem }),
+      ...(shared.discard === hostName ? { discard: true } : {}),
       ...(shared.takeover === undefined || hostName !== shared.primary ? {} : { takeover: shared.takeover }),
     },
   };
@@ -94,7 +110,10 @@ export function replicaOf(
 
 /** A new thin volume provably reads as zeros; of anything else one side is copied to the other. */
 function firstGenerationOf(mirror: Mirror, hostName: string, source: string): "Source" | "Target" | "Skip" {
-  const zeros = mirror.spec.thin && mirror.spec.replicas?.every(({ device }) => device === undefined) !== false;
+  const zeros =
+    mirror.spec.source === undefined &&
+    mirror.spec.thin &&
+    mirror.spec.replicas?.every(({ device }) => device === undefined) !== false;
   if (zeros) return "Skip";
   return hostName === source ? "Source" : "Target";
 }

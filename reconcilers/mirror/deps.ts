@@ -3,6 +3,7 @@ import type { Host } from "../../crds/generated/host.ts";
 import type { HostPair } from "../../crds/generated/host-pair.ts";
 import type { Mirror } from "../../crds/generated/mirror.ts";
 import type { MirrorReplica } from "../../crds/generated/mirror-replica.ts";
+import type { Snapshot } from "../../crds/generated/snapshot.ts";
 import type { VirtualMachine } from "../../crds/generated/virtual-machine.ts";
 import type { Volume } from "../../crds/generated/volume.ts";
 import type { VolumeGroup } from "../../crds/generated/volume-group.ts";
@@ -12,6 +13,7 @@ export interface MirrorDeps {
   readonly mirrors: ObjectAccess<Mirror>;
   readonly replicas: ObjectMaker<MirrorReplica>;
   readonly volumes: ObjectMaker<Volume>;
+  readonly snapshots: ObjectReader<Snapshot>;
   readonly allocations: ObjectMaker<Allocation>;
   readonly pairs: ObjectMaker<HostPair>;
   readonly hosts: ObjectReader<Host>;

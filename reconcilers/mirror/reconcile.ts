@@ -16,7 +16,9 @@ import { backingVolume, childName, replicaOf } from "./children.ts";
 import { type MirrorDeps, replicasOf } from "./deps.ts";
 import { finalizeMirror } from "./finalize.ts";
 import { deviceConflict, placeMirror, tooSmallProblem } from "./placement.ts";
+import { sourceProblem } from "./source.ts";
 import { mirrorConditions, mirrorFields, nextFirstGeneration } from "./status.ts";
+import { planVerify } from "./verify.ts";
 
 /** Aggregated facts need no more than this to be fresh; every change of a replica wakes the pass anyway. */
 const LOOK_AGAIN_MS = 30_000;
@@ -31,11 +33,11 @@ export function mirrorReconciler(deps: MirrorDeps): Reconcile {
       await deps.mirrors.addFinalizer(mirror, CLEANUP_FINALIZER);
       return done;
     }
-    return runPass(context, deps.mirrors, mirror, () => onePass(deps, mirror));
+    return runPass(context, deps.mirrors, mirror, () => onePass(deps, mirror, context.now()));
   };
 }
 
-async function onePass(deps: MirrorDeps, mirror: Mirror): Promise<Report<Mirror>> {
+async function onePass(deps: MirrorDeps, mirror: Mirror, now: Date): Promise<Report<Mirror>> {
   const problem = onDiskNameProblem(onDiskName(mirror.metadata.namespace, mirror.metadata.name));
   if (problem !== undefined) throw new TerminalError("NameInvalid", problem);
   const conflict = deviceConflict(mirror, deps.mirrors.list());
@@ -63,7 +65,12 @@ async function onePass(deps: MirrorDeps, mirror: Mirror): Promise<Report<Mirror>
   const record = deps.pairs.get({ namespace: "", name: pair });
   const entry = record?.status?.mirrors.find(({ uid }) => uid === mirror.metadata.uid);
   const firstGeneration = nextFirstGeneration(mirror, primary, replicas, entry);
-  const fields = mirrorFields(firstGeneration, replicas, entry);
+  const comparison = planVerify(mirror, replicas, now);
+  const { verify } = comparison;
+  const fields = {
+    ...mirrorFields(mirror, firstGeneration, replicas, entry),
+    ...(verify === undefined ? {} : { verify }),
+  };
   // What was planned stands in the store before anything is made of it.
   if (mirror.status?.firstGeneration === undefined)
     return {
@@ -71,8 +78,11 @@ async function onePass(deps: MirrorDeps, mirror: Mirror): Promise<Report<Mirror>
       conditions: [ready("False", "Planned", "its two sides are about to be made")],
       next: requeueAfter(0, "make its sides"),
     };
+  const filled = mirror.spec.source === undefined ? undefined : firstGeneration.hostName;
+  const misplaced = sourceProblem(deps, mirror, sides, filled);
+  if (misplaced !== undefined) return waiting("SourceElsewhere", misplaced, fields);
   if (record === undefined) await makePair(deps, pair, sides);
-  await makeVolumes(deps, mirror, sides);
+  await makeVolumes(deps, mirror, sides, filled);
   const sizeBytes = usableBytes(deps, mirror, sides);
   if (sizeBytes === undefined) return waiting("VolumesNotReady", volumesMessage(deps, mirror, sides), fields);
   const tooSmall = sides.map((side) => tooSmallProblem(deps.hosts, mirror, side)).find((found) => found !== undefined);
@@ -81,7 +91,10 @@ async function onePass(deps: MirrorDeps, mirror: Mirror): Promise<Report<Mirror>
   if (shrink !== undefined)
     return {
       fields,
-      conditions: [ready("False", "ShrinkRefused", shrink), ...mirrorConditions(primary, replicas, entry).slice(1)],
+      conditions: [
+        ready("False", "ShrinkRefused", shrink),
+        ...mirrorConditions(mirror, primary, replicas, entry).slice(1),
+      ],
     };
   const shared = {
     minor: await allocateNumber("drbd-minor", mirror, deps.allocations),
@@ -91,12 +104,22 @@ async function onePass(deps: MirrorDeps, mirror: Mirror): Promise<Report<Mirror>
     sizeBytes,
     connect: true,
     takeover: takeoverOrder(deps, primary, record, entry),
+    filled,
+    // What was ordered stands in the store before a side hears of it.
+    verify:
+      verify !== undefined && verify.state !== "Finished" && mirror.status?.verify?.order === verify.order
+        ? { order: verify.order }
+        : undefined,
+    discard: mirror.status?.splitBrain?.state === "Ordered" ? mirror.status.splitBrain.victim : undefined,
   };
   await makeReplicas(deps, mirror, sides, shared);
   return {
     fields,
-    conditions: mirrorConditions(primary, replicas, entry),
-    next: requeueAfter(LOOK_AGAIN_MS, "put the status together again"),
+    conditions: [...mirrorConditions(mirror, primary, replicas, entry), ...comparison.conditions],
+    next: requeueAfter(
+      Math.min(LOOK_AGAIN_MS, Math.max(1000, comparison.nextMs ?? LOOK_AGAIN_MS)),
+      "put the status together again",
+    ),
   };
 }
 
@@ -147,6 +170,9 @@ function wantedPrimary(
   sides: readonly [MirrorReplicaSource, MirrorReplicaSource],
   guest: string | undefined,
 ): string {
+  // The other side would overwrite what this one was filled with.
+  const { state, hostName: begun } = mirror.status?.firstGeneration ?? {};
+  if (mirror.spec.source !== undefined && begun !== undefined && state !== "GenerationSet") return begun;
   const asked = mirror.spec.primary?.hostName;
   if (asked !== undefined) {
     if (sides.some(({ hostName }) => hostName === asked)) return asked;
@@ -165,10 +191,17 @@ async function makePair(deps: MirrorDeps, name: string, sides: readonly MirrorRe
   await deps.pairs.create({ apiVersion: API_VERSION, kind: "HostPair", metadata: { name }, spec: { hosts } });
 }
 
-async function makeVolumes(deps: MirrorDeps, mirror: Mirror, sides: readonly MirrorReplicaSource[]): Promise<void> {
-  for (const side of sides)
-    if (side.volumeGroupRef !== undefined)
-      await deps.volumes.apply(backingVolume(mirror, side, side.volumeGroupRef.name));
+async function makeVolumes(
+  deps: MirrorDeps,
+  mirror: Mirror,
+  sides: readonly MirrorReplicaSource[],
+  filled: string | undefined,
+): Promise<void> {
+  for (const side of sides) {
+    if (side.volumeGroupRef === undefined) continue;
+    const source = side.hostName === filled ? mirror.spec.source : undefined;
+    await deps.volumes.apply(backingVolume(mirror, side, side.volumeGroupRef.name, source));
+  }
 }
 
 /** The size that DRBD may use on both sides; `undefined`: a Volume has no device yet. */

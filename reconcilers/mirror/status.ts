@@ -3,15 +3,19 @@ import type { FirstGeneration, Mirror, MirrorReplicaState, MirrorStatus } from "
 import type { MirrorReplica } from "../../crds/generated/mirror-replica.ts";
 import { findCondition, isConditionTrue } from "../../machinery/conditions.ts";
 import { type ConditionFact, ready } from "../pass.ts";
+import { splitBrainCondition, splitBrainState } from "./split-brain.ts";
 
 type Fields = Omit<MirrorStatus, "conditions" | "observedGeneration">;
 
 /** What the mirror is, put together from its two sides and its entry in the pair's record. */
 export function mirrorFields(
+  mirror: Mirror,
   firstGeneration: FirstGeneration,
   replicas: readonly MirrorReplica[],
   entry: HostPairMirror | undefined,
 ): Fields {
+  const fileSystem = fileSystemOf(mirror, replicas);
+  const splitBrain = splitBrainState(mirror, replicas);
   const primary = replicas.find(({ status }) => status?.role === "Primary");
   return {
     firstGeneration,
@@ -20,7 +24,20 @@ export function mirrorFields(
     ...(primary === undefined ? {} : { primary: primary.spec.hostName }),
     ...(primary?.status?.devicePath === undefined ? {} : { devicePath: primary.status.devicePath }),
     ...(primary?.status?.capacity === undefined ? {} : { capacity: primary.status.capacity }),
+    ...(fileSystem === undefined ? {} : { fileSystem }),
+    ...(splitBrain === undefined ? {} : { splitBrain }),
   };
+}
+
+/** As the primary says; what was made stays made wherever the primary goes. */
+function fileSystemOf(mirror: Mirror, replicas: readonly MirrorReplica[]): Fields["fileSystem"] {
+  const primary = replicas.find(({ status }) => status?.role === "Primary");
+  const all = [
+    primary?.status?.fileSystem,
+    mirror.status?.fileSystem,
+    ...replicas.map(({ status }) => status?.fileSystem),
+  ];
+  return all.find((each) => each?.state === "Made") ?? all.find((each) => each !== undefined);
 }
 
 function replicaState({ spec, status }: MirrorReplica): MirrorReplicaState {
@@ -64,6 +81,7 @@ export function nextFirstGeneration(
 }
 
 export function mirrorConditions(
+  mirror: Mirror,
   wantedPrimary: string,
   replicas: readonly MirrorReplica[],
   entry: HostPairMirror | undefined,
@@ -85,13 +103,14 @@ export function mirrorConditions(
           message: `only ${entry?.members[0]} holds every acknowledged write: losing it loses the device`,
         }
       : { type: "Degraded", status: "False", reason: "Redundant", message: "no copy is missing" },
-    splitBrain(replicas),
+    splitBrainCondition(mirror, replicas, splitBrainState(mirror, replicas)),
   ];
 }
 
 function readiness(wantedPrimary: string, replicas: readonly MirrorReplica[]): ConditionFact {
   const primary = replicas.find(({ status }) => status?.role === "Primary");
-  if (primary?.spec.hostName === wantedPrimary && primary.status?.suspended !== true)
+  const usable = primary?.status?.suspended !== true && primary?.status?.devicePath !== undefined;
+  if (primary?.spec.hostName === wantedPrimary && usable)
     return ready("True", "Usable", `usable on ${wantedPrimary} as ${primary.status?.devicePath}`);
   const side = primary ?? replicas.find(({ spec }) => spec.hostName === wantedPrimary) ?? replicas[0];
   const fact = findCondition(side?.status?.conditions, "Ready");
@@ -109,22 +128,4 @@ function progressMessage(replicas: readonly MirrorReplica[]): string {
   }
   const states = replicas.map(({ spec, status }) => `${spec.hostName} ${status?.diskState ?? "not reported"}`);
   return states.length === 0 ? "no side has been made yet" : states.join(", ");
-}
-
-/** Both sides up to date, told to connect, and standing alone: DRBD found that both were written. */
-function splitBrain(replicas: readonly MirrorReplica[]): ConditionFact {
-  const apart =
-    replicas.length === 2 &&
-    replicas.every(
-      ({ spec, status }) => spec.connect && status?.connectionState === "StandAlone" && status.diskState === "UpToDate",
-    );
-  const [a, b] = replicas.map(({ spec }) => spec.hostName);
-  return apart
-    ? {
-        type: "SplitBrain",
-        status: "True",
-        reason: "BothWritten",
-        message: `${a} and ${b} hold different data; set spec.splitBrain.victim to the one whose changes are to be given up`,
-      }
-    : { type: "SplitBrain", status: "False", reason: "OneHistory", message: "the two sides share one history" };
 }
