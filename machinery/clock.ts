@@ -39,12 +39,14 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
   });
 }
 
+const MILLISECONDS = ".000Z";
+
 /** RFC 3339 in whole seconds, UTC: the form of metav1.Time. */
 export function formatTime(time: Date): string {
-  return time.toISOString().replace(/\.\d{3}Z$/, "Z");
+  return `${time.toISOString().slice(0, -MILLISECONDS.length)}Z`;
 }
 
 /** RFC 3339 with microseconds, UTC: the form of metav1.MicroTime (Leases, Events). */
 export function formatMicroTime(time: Date): string {
-  return time.toISOString().replace(/(\.\d{3})Z$/, "$1000Z");
+  return `${time.toISOString().slice(0, -1)}000Z`;
 }

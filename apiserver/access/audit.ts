@@ -97,8 +97,11 @@ export function auditEvent(request: AuditedRequest): Record<string, unknown> {
   };
 }
 
-const present = (fields: Readonly<Record<string, string>>): Record<string, string> =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ""));
+function present(fields: Readonly<Record<string, string>>): Record<string, string> {
+  const kept: Record<string, string> = {};
+  for (const name in fields) if (fields[name] !== "") kept[name] = fields[name] ?? "";
+  return kept;
+}
 
 export interface AuditLogOptions {
   readonly path: string;

@@ -8,7 +8,13 @@ export function cloneJson<T>(value: T): T {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map((item) => cloneJson(item)) as T;
   const copy: JsonObject = {};
-  for (const [key, item] of Object.entries(value)) copy[key] = cloneJson(item as Json);
+  for (const key of Object.keys(value)) {
+    const item = cloneJson((value as JsonObject)[key] as Json);
+    // A member of this name would set the prototype.
+    if (key === "__proto__")
+      Object.defineProperty(copy, key, { value: item, enumerable: true, writable: true, configurable: true });
+    else copy[key] = item;
+  }
   return copy as T;
 }
 

@@ -1,4 +1,5 @@
 import type { KubeObject } from "../../machinery/object.ts";
+import { cloneJson } from "../apply/json-value.ts";
 import type { Resource } from "../registry/types.ts";
 import type { Stored } from "../storage/types.ts";
 import { renderStored } from "../storage/value.ts";
@@ -58,7 +59,7 @@ export const apiVersionOf = (resource: Pick<Resource, "group" | "version">): str
   resource.group === "" ? resource.version : `${resource.group}/${resource.version}`;
 
 function toServed(resource: Resource, stored: Stored): KubeObject {
-  const object = resource.conversion?.fromStorage(stored.object) ?? structuredClone(stored.object);
+  const object = resource.conversion?.fromStorage(stored.object) ?? cloneJson(stored.object);
   object.apiVersion = apiVersionOf(resource);
   object.kind = resource.kind;
   if (resource.builtin) return object;

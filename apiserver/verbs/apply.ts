@@ -1,4 +1,5 @@
 import type { KubeObject } from "../../machinery/object.ts";
+import { cloneJson } from "../apply/json-value.ts";
 import { serverSideApply } from "../apply/server-side.ts";
 import { decodeApplyPatch, strictDecodingError } from "../codec/body.ts";
 import { objectKey } from "../objects/key.ts";
@@ -100,5 +101,5 @@ function mergeApplied(
     isServed: servedVersions(context, call),
   });
   // What is there may be shared by all readers.
-  return structuredClone(merged);
+  return cloneJson(merged);
 }

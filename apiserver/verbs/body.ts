@@ -58,8 +58,14 @@ export function asObjectOf(
 }
 
 /** Empty text is how Go clients write that they have no value; null is the same. */
-const withoutEmpty = (metadata: ObjectMeta): ObjectMeta =>
-  Object.fromEntries(Object.entries(metadata).filter(([, value]) => value !== "" && value !== null));
+function withoutEmpty(metadata: ObjectMeta): ObjectMeta {
+  const kept = { ...metadata };
+  for (const key of Object.keys(kept) as (keyof ObjectMeta)[]) {
+    const value: unknown = kept[key];
+    if (value === "" || value === null) delete kept[key];
+  }
+  return kept;
+}
 
 /** The body may leave out name and namespace where the path has them, and may not contradict it. */
 function checkPlace(object: KubeObject, field: "name" | "namespace", requested: string): void {

@@ -1,3 +1,4 @@
+import { cloneJson } from "../apply/json-value.ts";
 import { badRequest, invalid, notFound } from "../status.ts";
 import { objectKey } from "../objects/key.ts";
 import { readObject } from "./body.ts";
@@ -25,7 +26,7 @@ export async function update(context: VerbContext, call: ApiCall): Promise<Reply
   }
   const object = await writeExisting(context, call, {
     dryRun: options.dryRun,
-    change: () => structuredClone(body),
+    change: () => cloneJson(body),
     track: (live, updated) => trackManager(context, call, live, updated, options.fieldManager),
   });
   return { kind: "object", code: 200, object };

@@ -35,6 +35,19 @@ async function useUsers(cluster: Awaited<ReturnType<typeof startCluster>>) {
   return open;
 }
 
+/** Resolves when etcd is there again: a write before that may or may not be done. */
+const answers = (storage: EtcdStorage) =>
+  expect
+    .poll(
+      () =>
+        storage.get(keyOf("a")).then(
+          () => true,
+          () => false,
+        ),
+      { timeout: 30_000 },
+    )
+    .toBe(true);
+
 const b64 = (text: string) => Buffer.from(text).toString("base64");
 
 it("signs in, again when etcd has forgotten it, and its watches too", async () => {
@@ -47,6 +60,7 @@ it("signs in, again when etcd has forgotten it, and its watches too", async () =
   // Tokens are in etcd's memory only.
   await cluster.kill(0);
   cluster.start(0);
+  await answers(storage);
   const second = await storage.create(keyOf("b"), widget("b"));
   expect(await recorder.stopAt(second.revision)).toHaveLength(2);
   await storage.close();
@@ -61,6 +75,7 @@ it("signs in again for a watch alone", async () => {
   await recorder.count(1);
   await cluster.kill(0);
   cluster.start(0);
+  await answers(other);
   await other.create(keyOf("b"), widget("b"));
   await recorder.count(2);
   recorder.stop();

@@ -13,12 +13,19 @@ export class UnaryCall {
   #message: Buffer | undefined;
   #trailers: IncomingHttpHeaders | undefined;
   #error: Error | undefined;
+  #settled = false;
 
   constructor(stream: ClientHttp2Stream, request: Buffer) {
     this.#stream = stream;
     this.answer = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
+      this.#resolve = (message) => {
+        this.#settled = true;
+        resolve(message);
+      };
+      this.#reject = (error) => {
+        this.#settled = true;
+        reject(error);
+      };
     });
     stream.on("response", (headers) => this.#headers(headers));
     stream.on("data", (chunk: Buffer) => this.#data(chunk));
@@ -60,7 +67,8 @@ export class UnaryCall {
   }
 
   #closed(): void {
-    this.#reject(droppedCall(this.#stream, this.#error));
+    // Every stream closes; an error for each would cost as much as the call.
+    if (!this.#settled) this.#reject(droppedCall(this.#stream, this.#error));
   }
 }
 
