@@ -70,11 +70,11 @@ export interface ApiServer {
   handle(request: HttpRequest): Promise<HttpResponse>;
   /** Serves new connections with another certificate. */
   renewTls(tls: ListenerOptions["tls"]): void;
-  /** Ends watches, lets requests under way finish, at most 10 s; the storage stays open. */
+  /** Ends watches, lets requests under way finish, at most 3 s; the storage stays open. */
   stop(): Promise<void>;
 }
 
-const STOP_GRACE_MS = 10_000;
+const STOP_GRACE_MS = 3000;
 
 interface Basics {
   readonly storage: Storage;

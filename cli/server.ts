@@ -13,6 +13,7 @@ import { EtcdStorage, type EtcdStorageOptions } from "../apiserver/storage/etcd/
 import { EtcdUpkeep, type UpkeepOptions } from "../apiserver/storage/etcd/upkeep.ts";
 import { systemClock } from "../machinery/clock.ts";
 import { createLogger, type Logger } from "../machinery/log.ts";
+import { exitSoon, shutDown, type ShutdownStep } from "./shutdown.ts";
 import { startOwnControllers } from "./own-controllers.ts";
 
 const AUDIT_BYTES = 100 * 2 ** 20;
@@ -86,7 +87,7 @@ function advertised(host: string): string {
   return (outside.find(({ family }) => family === "IPv4") ?? outside[0])?.address ?? "127.0.0.1";
 }
 
-/** Runs until SIGTERM or SIGINT. */
+/** Runs until SIGTERM or SIGINT; a second one ends it at once. Exits with 1 when something did not end in good order. */
 async function runServer(flags: ServerFlags): Promise<void> {
   const log = createLogger({ level: flags.logLevel, name: "server" });
   const stopped = signalled();
@@ -97,16 +98,21 @@ async function runServer(flags: ServerFlags): Promise<void> {
   const upkeep = new EtcdUpkeep({ ...endpoints, log, ...(etcd === undefined ? {} : { own: ownEtcd(dataDir) }) });
   upkeep.start();
   const audit = new AuditLog({ path: join(dataDir, "audit.log"), maxBytes: AUDIT_BYTES, backups: AUDIT_BACKUPS, log });
+  const steps: ShutdownStep[] = [
+    { name: "audit log", stop: () => audit.close(), withinMs: 2000 },
+    { name: "etcd upkeep", stop: () => upkeep.stop(), withinMs: 2000 },
+    { name: "storage", stop: () => storage.close(), withinMs: 1000 },
+    { name: "etcd", stop: async () => etcd?.stop(), withinMs: 8000 },
+  ];
   try {
     const server = await serve(flags, dataDir, { storage, audit, log });
+    steps.unshift(...server.steps);
     log.info({ url: server.url, kubeconfig: join(dataDir, "pki", "admin.kubeconfig") }, "ready");
     log.info({ signal: await stopped }, "stopping");
-    await server.stop();
   } finally {
-    await audit.close();
-    await upkeep.stop();
-    await storage.close();
-    await etcd?.stop();
+    const orderly = await shutDown(steps, { clock: systemClock, log });
+    log.info({ orderly }, "stopped");
+    exitSoon(orderly ? 0 : 1, log);
   }
 }
 
@@ -144,7 +150,7 @@ async function serve(
   flags: ServerFlags,
   dataDir: string,
   parts: { readonly storage: EtcdStorage; readonly audit: AuditLog; readonly log: Logger },
-): Promise<{ readonly url: string; readonly stop: () => Promise<void> }> {
+): Promise<{ readonly url: string; readonly steps: readonly ShutdownStep[] }> {
   const { host, port } = flags.listen;
   const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
   const base = `https://${reachable.includes(":") ? `[${reachable}]` : reachable}`;
@@ -175,11 +181,11 @@ async function serve(
     : undefined;
   return {
     url: server.url,
-    async stop() {
-      stopRenewal();
+    steps: [
+      { name: "certificate renewal", stop: async () => stopRenewal(), withinMs: 1000 },
       // First those who need the API to give their Lease back.
-      await controllers?.stop();
-      await server.stop();
-    },
+      { name: "controllers", stop: async () => controllers?.stop(), withinMs: 5000 },
+      { name: "API server", stop: () => server.stop(), withinMs: 10_000 },
+    ],
   };
 }

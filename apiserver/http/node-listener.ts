@@ -44,11 +44,12 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     maxSessionMemory: 128,
   });
   const sockets = new Set<Socket>();
-  server.on("secureConnection", (socket: Socket) => {
+  // From the first byte on: one that never ends its TLS handshake would keep the server from closing for minutes.
+  server.on("connection", (socket: Socket) => {
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
-    socket.on("error", () => socket.destroy());
   });
+  server.on("secureConnection", (socket: Socket) => socket.on("error", () => socket.destroy()));
   server.on("tlsClientError", () => {});
   server.on("sessionError", () => {});
   const take = (conversation: Conversation): void => {
