@@ -43,7 +43,9 @@ export function overHttp1(incoming: IncomingMessage, outgoing: ServerResponse): 
     incoming,
     outgoing,
     respond(status, headers) {
-      for (const [name, value] of Object.entries(headers)) outgoing.setHeader(name, value as string | string[]);
+      for (const [name, value] of Object.entries(headers)) {
+        outgoing.setHeader(name, typeof value === "string" ? value : [...value]);
+      }
       outgoing.statusCode = status;
     },
   };
