@@ -108,9 +108,15 @@ async function readMetadata(
 /** What `create-md` writes for the data generation that is still to come. */
 const JUST_CREATED = "0000000000000004";
 
+/** What cannot be read because another resource has it attached is in use, of all things. */
 async function hasGeneration(name: string, exec: Executor, signal: AbortSignal): Promise<boolean> {
-  const current = parseCurrentUUID((await exec.run(commands.getStoredGenerations(name), signal)).stdout);
-  return current !== JUST_CREATED;
+  try {
+    const { stdout } = await exec.run(commands.getStoredGenerations(name), signal);
+    return parseCurrentUUID(stdout) !== JUST_CREATED;
+  } catch (error) {
+    if (error instanceof CommandError && !error.outcomeUnknown) return true;
+    throw error;
+  }
 }
 
 /** What a failed `dump-md` tells: nothing there, there but unclean or in use, or no idea. */

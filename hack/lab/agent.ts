@@ -58,7 +58,7 @@ install -D -m 644 ${INSTALLED}/lvmlocal.conf /etc/lvm/lvmlocal.conf
 mkdir -p -m 700 /run/ferrite
 [ ! -x ${BEFORE_AGENT} ] || ${BEFORE_AGENT}
 while :; do
-  node ${AGENT} agent --address ${address} --lease-seconds ${leaseSeconds} >>${LOG} 2>&1
+  ${AGENT} agent --address ${address} --lease-seconds ${leaseSeconds} >>${LOG} 2>&1
   sleep 1
 done
 `;
@@ -99,7 +99,7 @@ async function obtainIdentity(guest: Guest, { server, create }: JoinOptions): Pr
   const [id, secret] = [randomBytes(3).toString("hex"), randomBytes(8).toString("hex")];
   await create(hostTokenSecret({ id, secret, host: guest.name, expires: new Date(Date.now() + TOKEN_LIFE_MS) }));
   const flags = ["--server", server, "--ca-file", `${INSTALLED}/ca.pem`, "--token", `${id}.${secret}`];
-  const { exitCode, stdout, stderr } = await guest.exec(["node", AGENT, "join", ...flags], { timeoutMs: 120_000 });
+  const { exitCode, stdout, stderr } = await guest.exec([AGENT, "join", ...flags], { timeoutMs: 120_000 });
   if (exitCode !== 0) throw new Error(`${guest.name} could not join: ${stderr || stdout}`);
 }
 
@@ -111,7 +111,7 @@ export async function startAgent(guest: Guest): Promise<void> {
 
 /** kill -9, as a crash would, and without the restart that would follow; until `startAgent` or the machine's next start. */
 export async function stopAgent(guest: Guest): Promise<void> {
-  for (const commandLine of [`/bin/sh ${BOOT_SCRIPT}`, `node ${AGENT} agent `])
+  for (const commandLine of [`/bin/sh ${BOOT_SCRIPT}`, `node .*${AGENT} agent `])
     await guest.sh(`pkill -9 -f '^${commandLine}' || true`);
 }
 

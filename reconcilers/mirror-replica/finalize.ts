@@ -1,7 +1,7 @@
 import { CLEANUP_FINALIZER } from "../../crds/constants.ts";
 import type { MirrorReplica } from "../../crds/generated/mirror-replica.ts";
 import { planDemotion, planRemoval } from "../../executors/drbd/driver.ts";
-import { observeReplica } from "../../executors/drbd/observe.ts";
+import { isAttached, type ObservedReplica, observeReplica } from "../../executors/drbd/observe.ts";
 import { done, type ReconcileContext, requeueAfter, type Result } from "../../machinery/result.ts";
 import { pairName } from "../host-pair/arbiter.ts";
 import * as decisions from "../host-pair/decisions.ts";
@@ -49,7 +49,8 @@ export async function finalizeReplica(
     const left = await leaveRecord(deps, context, replica);
     if (left?.kind === "refused")
       return waiting(left.reason, left.message, replicaFields(replica, observed, context.now()));
-    const plan = planRemoval(resourceName(replica), observed, { wipe: mirror?.spec.deletionPolicy !== "Retain" });
+    const wipe = mirror !== undefined && mirror.spec.deletionPolicy !== "Retain" && isOurs(replica, observed);
+    const plan = planRemoval(resourceName(replica), observed, { wipe });
     const outcome = await applyPlan(plan, { ...parts, device: `/dev/drbd${replica.spec.minor}` });
     if (typeof outcome === "object") return waiting(outcome.reason, outcome.message);
     removed = outcome === "nothing to do";
@@ -62,6 +63,10 @@ export async function finalizeReplica(
   await deps.replicas.removeFinalizer(replica, CLEANUP_FINALIZER);
   return done;
 }
+
+/** Metadata that was refused, because another mirror's data may belong to it, stays when the one that asked goes. */
+const isOurs = ({ status }: MirrorReplica, observed: ObservedReplica): boolean =>
+  status?.metadataMade === true || isAttached(observed.kernel) || observed.usedBefore !== true;
 
 /** A mirror that goes is forgotten; one that stays loses this member, unless it is the last. */
 async function leaveRecord(deps: MirrorReplicaDeps, context: ReconcileContext, replica: MirrorReplica) {

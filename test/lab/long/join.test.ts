@@ -15,9 +15,9 @@ const certificate = () => alpha("md5sum /var/lib/ferrite/agent.pem");
 
 it("joins a machine, which registers itself with what it is", async () => {
   await f.waitFor("host/alpha", "condition=Ready");
-  expect(await f.get("host/alpha", "{.spec.address} {.status.bootID}")).toBe(
-    `10.77.0.11 ${(await alpha("cat /proc/sys/kernel/random/boot_id")).trim()}`,
-  );
+  const bootId = (await alpha("cat /proc/sys/kernel/random/boot_id")).trim();
+  const said = () => f.get("host/alpha", "{.spec.address} {.status.bootID}");
+  await expect.poll(said, patience()).toBe(`10.77.0.11 ${bootId}`);
 });
 
 it("does nothing the second time", async () => {

@@ -112,6 +112,24 @@ describe("planReplica", () => {
       ["adjust m1", `write ${appliedPath("m1")}`],
     ],
     [
+      "does not take another mirror's data for its own, before its first generation",
+      { mustBeFresh: true, metadata: "may-create" },
+      { kernel: undefined, usedBefore: true },
+      "DeviceHoldsData",
+    ],
+    [
+      "brings up metadata that it has just made, as after a crash",
+      { mustBeFresh: true, metadata: "may-create" },
+      { kernel: undefined, usedBefore: false },
+      ["adjust m1"],
+    ],
+    [
+      "tells a device that is not there from one that cannot be read",
+      {},
+      { kernel: undefined, metadata: "unknown", diskMissing: true },
+      "DeviceMissing",
+    ],
+    [
       "does not connect by applying a changed file",
       { connect: false },
       { appliedDigest: "other", kernel: kernel({ connection: undefined }) },

@@ -1,7 +1,13 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it, test } from "vitest";
 import { internalMetadataBytes } from "../../../../executors/drbd/metadata-size.ts";
-import { classifyDumpFailure, isAttached, parseCurrentUUID } from "../../../../executors/drbd/observe.ts";
+import { CommandError } from "../../../../executors/command/errors.ts";
+import {
+  classifyDumpFailure,
+  isAttached,
+  observeReplica,
+  parseCurrentUUID,
+} from "../../../../executors/drbd/observe.ts";
 import { DrbdParseError, parseEvent, parseEventsDump } from "../../../../executors/drbd/parse-events.ts";
 import { parseProgress } from "../../../../executors/drbd/parse-progress.ts";
 
@@ -15,6 +21,39 @@ interface Recorded {
 }
 const recorded = (name: string): Recorded => JSON.parse(readFileSync(`${FOLDER}/${name}.json`, "utf8"));
 const resource = (name: string) => parseEventsDump(recorded(`events2-plain-${name}`).stdout).get("r0");
+
+describe("metadata that nothing has attached", () => {
+  /** Only what `dump-md` and `get-gi` print differs. */
+  const observe = (dump: string, generation: string) =>
+    observeReplica(
+      "r0",
+      "/dev/x",
+      {
+        async run(command) {
+          const [program, verb] = command.argv;
+          const output =
+            program === "blkid"
+              ? { exitCode: 2, stdout: "", stderr: "" }
+              : recorded(`drbdadm-${verb === "dump-md" ? `dump-md-${dump}` : `get-gi-${generation}`}`);
+          if (output.exitCode !== 0) throw new CommandError(command, output);
+          return output;
+        },
+        read: async (path) => (path.endsWith(".res") ? "resource r0 {}" : undefined),
+        write: () => Promise.reject(new Error("only looks")),
+      },
+      new AbortController().signal,
+    );
+
+  test.each([
+    ["created", "created", { metadata: "yes", usedBefore: false }],
+    ["after-power-cut", "created", { metadata: "yes", usedBefore: false }],
+    ["clean", "in-use", { metadata: "yes", usedBefore: true }],
+    ["clean", "no-metadata", { metadata: "yes", usedBefore: true }],
+    ["none", "no-metadata", { metadata: "no", usedBefore: false }],
+  ])("dump-md %s, get-gi %s: %j", async (dump, generation, expected) => {
+    expect(await observe(dump, generation)).toMatchObject(expected);
+  });
+});
 
 describe("parseEventsDump", () => {
   /** role, connection, replication, peer's disk, own disk, suspended. */
