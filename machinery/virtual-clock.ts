@@ -1,11 +1,18 @@
 import type { Clock } from "./clock.ts";
 
 interface Timer {
-  readonly atMs: number;
+  /** Whole microseconds: the rest of a subtraction is never a delay that adds nothing to the time. */
+  readonly atUs: number;
   /** Order of scheduling: timers of the same instant fire in it. */
   readonly order: number;
   readonly callback: () => void;
 }
+
+/** Timers fired one after the other and no time passed: something waits for nothing, again and again. */
+export class LivelockError extends Error {}
+
+/** Far more than any number of things that can be due at one instant. */
+const MOST_AT_ONE_INSTANT = 20_000;
 
 /**
  * A clock that stands still until it is told to move: the base of the simulation and of tests that wait.
@@ -13,7 +20,8 @@ interface Timer {
  * before the next one fires. Work that needs real I/O is outside of it.
  */
 export class VirtualClock implements Clock {
-  #monotonicMs = 0;
+  #nowUs = 0;
+  #firedAtOnce = 0;
   #wallOffsetMs: number;
   #order = 0;
   /** In the order of firing. */
@@ -24,15 +32,17 @@ export class VirtualClock implements Clock {
   }
 
   now(): Date {
-    return new Date(this.#wallOffsetMs + this.#monotonicMs);
+    return new Date(this.#wallOffsetMs + this.monotonicMs());
   }
 
   monotonicMs(): number {
-    return this.#monotonicMs;
+    return this.#nowUs / 1000;
   }
 
   schedule(delayMs: number, callback: () => void): () => void {
-    const timer = { atMs: this.#monotonicMs + Math.max(0, delayMs), order: this.#order++, callback };
+    // Who waits at all waits at least for one step, as with every real timer.
+    const delayUs = delayMs > 0 ? Math.max(1, Math.round(delayMs * 1000)) : 0;
+    const timer = { atUs: this.#nowUs + delayUs, order: this.#order++, callback };
     this.#timers.splice(this.#indexOf(timer), 0, timer);
     return () => this.#remove(timer);
   }
@@ -50,7 +60,7 @@ export class VirtualClock implements Clock {
   /** Time until the next timer, or undefined when none waits. */
   get nextTimerMs(): number | undefined {
     const next = this.#next();
-    return next === undefined ? undefined : next.atMs - this.#monotonicMs;
+    return next === undefined ? undefined : (next.atUs - this.#nowUs) / 1000;
   }
 
   /** Lets all promise reactions run; no time passes. */
@@ -61,10 +71,10 @@ export class VirtualClock implements Clock {
 
   /** Moves by `ms` and fires what falls due, also timers that are set on the way. */
   async advance(ms: number): Promise<void> {
-    const endMs = this.#monotonicMs + ms;
+    const endUs = this.#nowUs + Math.round(ms * 1000);
     await this.settle();
-    for (let next = this.#next(); next !== undefined && next.atMs <= endMs; next = this.#next()) await this.#fire(next);
-    this.#monotonicMs = endMs;
+    for (let next = this.#next(); next !== undefined && next.atUs <= endUs; next = this.#next()) await this.#fire(next);
+    this.#nowUs = endUs;
   }
 
   /**
@@ -72,11 +82,11 @@ export class VirtualClock implements Clock {
    * run, and the answer is false.
    */
   async runUntilIdle(limitMs: number): Promise<boolean> {
-    const endMs = this.#monotonicMs + limitMs;
+    const endUs = this.#nowUs + Math.round(limitMs * 1000);
     await this.settle();
     for (let next = this.#next(); next !== undefined; next = this.#next()) {
-      if (next.atMs > endMs) {
-        this.#monotonicMs = endMs;
+      if (next.atUs > endUs) {
+        this.#nowUs = endUs;
         return false;
       }
       await this.#fire(next);
@@ -100,7 +110,7 @@ export class VirtualClock implements Clock {
     while (low < high) {
       const middle = (low + high) >>> 1;
       const other = this.#timers[middle];
-      const before = other !== undefined && (other.atMs - timer.atMs || other.order - timer.order) < 0;
+      const before = other !== undefined && (other.atUs - timer.atUs || other.order - timer.order) < 0;
       if (before) low = middle + 1;
       else high = middle;
     }
@@ -108,8 +118,11 @@ export class VirtualClock implements Clock {
   }
 
   async #fire(timer: Timer): Promise<void> {
-    this.#remove(timer);
-    this.#monotonicMs = timer.atMs;
+    this.#timers.shift();
+    this.#firedAtOnce = timer.atUs > this.#nowUs ? 0 : this.#firedAtOnce + 1;
+    if (this.#firedAtOnce > MOST_AT_ONE_INSTANT)
+      throw new LivelockError(`${MOST_AT_ONE_INSTANT} timers fired and no time passed: ${timer.callback.toString()}`);
+    this.#nowUs = timer.atUs;
     timer.callback();
     await this.settle();
   }

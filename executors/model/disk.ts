@@ -41,6 +41,12 @@ const copyMetadata = (md: Metadata): Metadata => ({
   active: new Set(md.active),
 });
 
+/** What a disk holds at one time. */
+export interface DiskImage {
+  readonly blocks: ReadonlySet<number>;
+  readonly metadata: Metadata | undefined;
+}
+
 /** A disk: which writes it holds, each in a block of its own. What was completed survives a power cut. */
 export class ModelDisk {
   readonly path: string;
@@ -52,7 +58,6 @@ export class ModelDisk {
   latencyMs = 1;
   /** `undefined`: large enough for everything. */
   sizeBytes: number | undefined;
-  #snapshot: { readonly blocks: Set<number>; readonly metadata: Metadata | undefined } | undefined;
 
   constructor(path: string, sizeBytes?: number) {
     this.path = path;
@@ -64,19 +69,14 @@ export class ModelDisk {
     return this.sizeBytes === undefined ? undefined : this.sizeBytes - internalMetadataBytes(this.sizeBytes);
   }
 
-  takeSnapshot(): void {
-    this.#snapshot = {
-      blocks: new Set(this.blocks),
-      metadata: this.metadata && copyMetadata(this.metadata),
-    };
+  image(): DiskImage {
+    return { blocks: new Set(this.blocks), metadata: this.metadata && copyMetadata(this.metadata) };
   }
 
-  /** As an administrator's `lvconvert --merge` does: data and metadata are those of the snapshot. */
-  rollBack(): boolean {
-    if (this.#snapshot === undefined) return false;
-    this.blocks = new Set(this.#snapshot.blocks);
-    this.metadata = this.#snapshot.metadata && copyMetadata(this.#snapshot.metadata);
-    return true;
+  /** Data and metadata are those of the image, as after `lvconvert --merge` of a snapshot. */
+  restore(image: DiskImage): void {
+    this.blocks = new Set(image.blocks);
+    this.metadata = image.metadata && copyMetadata(image.metadata);
   }
 }
 

@@ -14,8 +14,9 @@ export interface Session {
   readonly send: ReadonlyMap<string, (deliver: () => void) => void>;
 }
 
-const DETECT_MS = { least: 2500, spread: 4000 };
-const CONNECT_MS = 3000;
+/** Timeouts of the network options: a lost peer is noticed within the sum. */
+const DETECT_MS = { least: 300, spread: 3500 };
+const CONNECT_MS = 2000;
 
 /**
  * DRBD 8.4 on two hosts: states, generations and bitmaps, helper calls, freezing and releasing, as its source and
@@ -220,6 +221,11 @@ export class DrbdModel {
   }
 
   #connect(a: ModelReplica, b: ModelReplica): void {
+    this.#join(a, b);
+    handshake(this, a, b);
+  }
+
+  #join(a: ModelReplica, b: ModelReplica): void {
     const session: Session = {
       send: new Map([
         [a.host, this.link.direction(() => this.isLive(b) && b.session === session)],
@@ -230,7 +236,12 @@ export class DrbdModel {
       replica.session = session;
       replica.net = "Connected";
     }
-    handshake(this, a, b);
+  }
+
+  /** Two connected sides as they were in another model: whole, and nothing on its way. */
+  adopt(a: ModelReplica, b: ModelReplica): void {
+    for (const replica of [a, b]) this.add(replica);
+    this.#join(a, b);
   }
 
   /** The link works again: pending requests are sent once more, and I/O goes on. */

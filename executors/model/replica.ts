@@ -83,6 +83,13 @@ export class ModelReplica {
     this.options = options;
   }
 
+  /** The same side on a disk of its own, which holds the same. Only for one that nothing is on its way of. */
+  copy(disk: ModelDisk): ModelReplica {
+    const { inFlight, blocked, session: _, ...state } = this;
+    if (inFlight.size > 0 || blocked.length > 0) throw new RangeError(`${this.name} is not at rest`);
+    return Object.assign(new ModelReplica(this.name, this.host, this.options), state, { disk });
+  }
+
   get attached(): boolean {
     return this.disk !== undefined && rank(this.diskState) >= rank("Negotiating");
   }

@@ -5,7 +5,10 @@ import type { Random } from "../../machinery/random.ts";
 import type { SimulatedProcess } from "./process.ts";
 import type { SimulatedStore } from "./store.ts";
 
-const LATE_MS = 20_000;
+/** How long a request may stay on its way after its sender gave up. */
+const LATE_MS = 10_000;
+/** The others come back in the instant in which the request was served. */
+const SLOW_ANSWERS = 0.25;
 
 /** One machine's way to the API: it can be cut or hang, and while `unreliable` it loses, delays and repeats. */
 export class ApiLink {
@@ -69,8 +72,8 @@ export class ApiLink {
     if (misfortune === 2) await sleep(this.#clock, this.#random.next() * 4000, signal);
     const { status, body } = this.#store.handle(request, this.#user);
     if (misfortune === 3) throw new ConnectionError("the answer was lost", "unknown");
-    await sleep(this.#clock, 0.2, signal);
-    return { status, headers: {}, body: once(JSON.stringify(body)) };
+    if (this.#random.next() < SLOW_ANSWERS) await sleep(this.#clock, 0.2 + this.#random.next() * 5, signal);
+    return { status, headers: {}, body: once(body) };
   }
 
   async #untilMended(request: Parameters<Transport>[0], signal: AbortSignal): Promise<void> {
@@ -103,7 +106,7 @@ export class ApiLink {
       lines.push(line);
       wake.resolve();
     });
-    if (typeof stop !== "function") return { status: stop.status, headers: {}, body: once(JSON.stringify(stop.body)) };
+    if (typeof stop !== "function") return { status: stop.status, headers: {}, body: once(stop.body) };
     this.#watches.add(fail);
     const onAbort = () => fail(signal.reason as Error);
     signal.addEventListener("abort", onAbort, { once: true });

@@ -1,5 +1,5 @@
 import type { Random } from "../../machinery/random.ts";
-import { HOSTS, type HostName, MIRROR_NAMES, type World } from "./world.ts";
+import { HOSTS, type HostName, LEASE_SECONDS, MIRROR_NAMES, type World } from "./world.ts";
 
 const KINDS = [
   "cut replication",
@@ -33,8 +33,9 @@ export interface Fault {
   readonly mirror: (typeof MIRROR_NAMES)[number];
 }
 
-const FAIL_OVER_MS = 12_000;
-export const CHAOS_MS = 60_000;
+/** Longer than a Lease, and than the controllers need to see that it ran out. */
+const FAIL_OVER_MS = LEASE_SECONDS * 1000 + 4000;
+export const CHAOS_MS = 20_000;
 
 export function makeFaults(random: Random): Fault[] {
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random.next() * list.length)] as T;
@@ -42,7 +43,7 @@ export function makeFaults(random: Random): Fault[] {
   const faults = Array.from({ length: count }, () => ({
     atMs: Math.round(random.next() * CHAOS_MS),
     // Many short ones: what matters happens in the time of a reaction.
-    forMs: Math.round(random.next() ** 2 * 35_000) + 50,
+    forMs: Math.round(random.next() ** 2 * 12_000) + 50,
     kind: pick(KINDS),
     host: pick(HOSTS),
     mirror: pick(MIRROR_NAMES),

@@ -8,13 +8,16 @@ import type { Clock } from "../../machinery/clock.ts";
  */
 export class SimulatedProcess {
   readonly #clock: Clock;
+  readonly #onStep: () => void;
   readonly #wallOffsetMs: () => number;
   #alive = true;
   #paused = false;
   #held: (() => void)[] = [];
 
-  constructor(clock: Clock, wallOffsetMs: () => number = () => 0) {
+  /** `onStep` is called whenever the process begins to wait for something outside. */
+  constructor(clock: Clock, onStep: () => void, wallOffsetMs: () => number = () => 0) {
     this.#clock = clock;
+    this.#onStep = onStep;
     this.#wallOffsetMs = wallOffsetMs;
   }
 
@@ -44,10 +47,13 @@ export class SimulatedProcess {
 
   /** The outcome of something outside, as this process gets to see it. */
   async sees<T>(outside: Promise<T>): Promise<T> {
-    const [result] = await Promise.allSettled([outside]);
-    await new Promise<void>((resolve) => this.#enter(resolve));
-    if (result.status === "rejected") throw result.reason;
-    return result.value;
+    this.#onStep();
+    try {
+      return await outside;
+    } finally {
+      // Nobody hears what happens to a killed process: not even its own `catch`.
+      if (!this.#alive || this.#paused) await new Promise<void>((resolve) => this.#enter(resolve));
+    }
   }
 
   readonly clock: Clock = {

@@ -1,4 +1,6 @@
 import { seededRandom } from "../../machinery/random.ts";
+import { LivelockError } from "../../machinery/virtual-clock.ts";
+import { wholeMirrors } from "./beginning.ts";
 import type { Violation } from "./checks.ts";
 import { CHAOS_MS, type Fault, inject, makeFaults, mendAll } from "./faults.ts";
 import { HOSTS, type HostName, MIRROR_NAMES, World } from "./world.ts";
@@ -17,9 +19,13 @@ export interface Outcome {
 
 const STEP_MS = 250;
 /** How long a mended system may take until everything is whole again. */
-const HEAL_MS = 150_000;
+const HEAL_MS = 120_000;
 /** After it a person restarts machines that are still frozen. */
-const PATIENCE_MS = 40_000;
+const PATIENCE_MS = 30_000;
+/** Time for a writer to get something written to a whole mirror. */
+const WRITE_MS = 10_000;
+/** One life in so many begins with empty disks, and with faults from its first moment. */
+const EMPTY_EVERY = 16;
 
 export const faultsOf = (seed: number): Fault[] => makeFaults(seededRandom(seed ^ 0x5eed));
 
@@ -41,7 +47,9 @@ export async function simulate(
     acknowledged: world.writers.reduce((sum, { acknowledged }) => sum + acknowledged, 0),
     lines: world.lines,
   });
-  if (!(await world.setUp(primaries)) || world.violation !== undefined) return outcome(["set-up"]);
+  if (seed % EMPTY_EVERY === 0) world.beginEmpty(primaries);
+  else world.begin(await wholeMirrors(primaries));
+  for (const writer of world.writers) writer.start();
   for (const fault of faults) inject(world, fault);
   if (!(await run(world, CHAOS_MS))) return outcome([]);
   mendAll(world);
@@ -54,14 +62,19 @@ export async function simulate(
 /** Runs until both mirrors have both members and the wanted primary. */
 async function untilWhole(world: World, limitMs: number): Promise<void> {
   const endMs = world.clock.monotonicMs() + limitMs;
-  while (world.clock.monotonicMs() < endMs && (await run(world, 1000)))
+  while (world.clock.monotonicMs() < endMs && (await run(world, STEP_MS)))
     if (MIRROR_NAMES.every((name) => world.isWhole(name))) return;
 }
 
 /** False as soon as a promise is broken. */
 async function run(world: World, forMs: number): Promise<boolean> {
   for (let ms = 0; ms < forMs && world.violation === undefined; ms += STEP_MS) {
-    await world.clock.advance(STEP_MS);
+    try {
+      await world.clock.advance(STEP_MS);
+    } catch (error) {
+      if (!(error instanceof LivelockError)) throw error;
+      world.livelock(error.message);
+    }
     world.checks.readAll();
   }
   return world.violation === undefined;
@@ -76,8 +89,8 @@ function restartIfFrozen(world: World, host: HostName): void {
 
 async function stuckMirrors(world: World): Promise<string[]> {
   const before = MIRROR_NAMES.map((name) => world.checks.of(name).blocks.size);
-  await run(world, 10_000);
-  return MIRROR_NAMES.filter(
-    (name, index) => !world.isWhole(name) || world.checks.of(name).blocks.size === before[index],
-  );
+  const stuck = () =>
+    MIRROR_NAMES.filter((name, index) => !world.isWhole(name) || world.checks.of(name).blocks.size === before[index]);
+  for (let ms = 0; ms < WRITE_MS && stuck().length > 0; ms += STEP_MS) await run(world, STEP_MS);
+  return stuck();
 }

@@ -6,7 +6,8 @@ import { type Random, uuid } from "../../machinery/random.ts";
 export type Json = Record<string, unknown>;
 export interface Answer {
   readonly status: number;
-  readonly body: Json;
+  /** JSON. */
+  readonly body: string;
 }
 interface Target {
   readonly plural: string;
@@ -15,9 +16,21 @@ interface Target {
   readonly subresource: string;
   readonly query: URLSearchParams;
 }
+/** An object and its JSON, made once. */
+export interface Stored {
+  readonly object: Json;
+  readonly text: string;
+}
 interface Watcher {
   readonly target: Target;
   readonly send: (line: string | undefined) => void;
+}
+
+/** What a store holds at one time. */
+export interface StoreImage {
+  readonly objects: ReadonlyMap<string, Stored>;
+  readonly applied: ReadonlyMap<string, Json>;
+  readonly revision: number;
 }
 
 const BOOKMARK_MS = 60_000;
@@ -30,13 +43,10 @@ const BOOKMARK_MS = 60_000;
 export class SimulatedStore {
   readonly #clock: Clock;
   readonly #random: Random;
-  #objects = new Map<string, Json>();
+  #objects = new Map<string, Stored>();
   #applied = new Map<string, Json>();
   #revision = 1;
   readonly #watchers = new Set<Watcher>();
-  #snapshot:
-    | { readonly objects: Map<string, Json>; readonly applied: Map<string, Json>; readonly revision: number }
-    | undefined;
   /** Called with every write that was taken. */
   onWrite: (plural: string, before: Json | undefined, after: Json, user: string) => void = () => undefined;
 
@@ -46,36 +56,53 @@ export class SimulatedStore {
   }
 
   get(plural: string, namespace: string, name: string): Json | undefined {
-    return this.#objects.get(`${plural}/${namespace}/${name}`);
+    return this.#objects.get(`${plural}/${namespace}/${name}`)?.object;
   }
 
-  list(plural: string): Json[] {
-    return [...this.#objects].filter(([key]) => key.startsWith(`${plural}/`)).map(([, object]) => object);
+  #list(plural: string): Stored[] {
+    const found: Stored[] = [];
+    for (const [key, stored] of this.#objects) if (key.startsWith(`${plural}/`)) found.push(stored);
+    return found;
   }
 
-  takeSnapshot(): void {
-    this.#snapshot = { objects: new Map(this.#objects), applied: new Map(this.#applied), revision: this.#revision };
+  /** All that it holds, as a backup would. */
+  image(): StoreImage {
+    return { objects: new Map(this.#objects), applied: new Map(this.#applied), revision: this.#revision };
   }
 
-  /** Restored from a backup: revisions go back too, and every watch breaks. */
-  rollBack(): boolean {
-    if (this.#snapshot === undefined) return false;
-    this.#objects = new Map(this.#snapshot.objects);
-    this.#applied = new Map(this.#snapshot.applied);
-    this.#revision = this.#snapshot.revision;
+  /** Holds what the image holds and nothing else; revisions go back too, and every watch breaks. */
+  restore(image: StoreImage): void {
+    this.#objects = new Map(image.objects);
+    this.#applied = new Map(image.applied);
+    this.#revision = image.revision;
     for (const watcher of this.#watchers) watcher.send(undefined);
-    return true;
   }
 
   handle(request: HttpRequest, user: string): Answer {
     const target = parsePath(request.path);
     const key = `${target.plural}/${target.namespace}/${target.name}`;
-    const current = this.#objects.get(key);
+    const stored = this.#objects.get(key);
+    const isApply = request.headers["content-type"] === "application/apply-patch+yaml";
+    const said = `${key}|${request.path}`;
+    const last = isApply ? this.#unchanging.get(said) : undefined;
+    if (last !== undefined && last.stored === stored && last.body === request.body)
+      return { status: 200, body: last.stored.text };
+    const answer = this.#answer(target, key, stored, request, user);
+    const after = this.#objects.get(key);
+    if (isApply && after !== undefined && request.body !== undefined && after === stored)
+      this.#unchanging.set(said, { body: request.body, stored: after });
+    return answer;
+  }
+  /** Applied configurations that changed nothing of an object: they never will while it is this one. */
+  readonly #unchanging = new Map<string, { readonly body: string; readonly stored: Stored }>();
+
+  #answer(target: Target, key: string, stored: Stored | undefined, request: HttpRequest, user: string): Answer {
+    const current = stored?.object;
     const body = (request.body === undefined ? {} : JSON.parse(request.body)) as Json;
     switch (request.method) {
       case "GET":
         if (target.name === "") return { status: 200, body: this.#page(target) };
-        return current === undefined ? failure(404, "NotFound") : { status: 200, body: current };
+        return stored === undefined ? failure(404, "NotFound") : { status: 200, body: stored.text };
       case "POST":
         return this.#create(target, body, user);
       case "PUT":
@@ -89,13 +116,13 @@ export class SimulatedStore {
     }
   }
 
-  #page(target: Target): Json {
-    const items = this.#matching(target);
-    return { kind: "List", metadata: { resourceVersion: String(this.#revision) }, items };
+  #page(target: Target): string {
+    const items = this.#matching(target).map(({ text }) => text);
+    return `{"kind":"List","metadata":{"resourceVersion":"${this.#revision}"},"items":[${items.join(",")}]}`;
   }
 
-  #matching(target: Target): Json[] {
-    return this.list(target.plural).filter((object) => matches(target, object));
+  #matching(target: Target): Stored[] {
+    return this.#list(target.plural).filter(({ object }) => matches(target, object));
   }
 
   #create(target: Target, body: Json, user: string): Answer {
@@ -103,6 +130,8 @@ export class SimulatedStore {
     const name = (metadata.name ?? `${metadata.generateName as string}${this.#revision}`) as string;
     const key = `${target.plural}/${target.namespace}/${name}`;
     if (this.#objects.has(key)) return failure(409, "AlreadyExists");
+    // Events tell people, and nobody here reads them.
+    if (target.plural === "events") return { status: 201, body: JSON.stringify(body) };
     const { status: _, ...rest } = body;
     const made = {
       ...rest,
@@ -155,37 +184,44 @@ export class SimulatedStore {
   #delete(key: string, target: Target, current: Json, user: string): Answer {
     const metadata = current.metadata as { finalizers?: string[]; deletionTimestamp?: string };
     if ((metadata.finalizers ?? []).length === 0) return { status: 200, body: this.#remove(key, current) };
-    if (metadata.deletionTimestamp !== undefined) return { status: 200, body: current };
+    if (metadata.deletionTimestamp !== undefined) return { status: 200, body: JSON.stringify(current) };
     const marked = { ...current, metadata: { ...metadata, deletionTimestamp: this.#clock.now().toISOString() } };
     return { status: 200, body: this.#save(key, target, current, marked, user) };
   }
 
-  #remove(key: string, current: Json): Json {
+  #remove(key: string, current: Json): string {
     this.#objects.delete(key);
     this.#applied = new Map([...this.#applied].filter(([name]) => !name.startsWith(`${key}|`)));
-    const gone = { ...current, metadata: { ...(current.metadata as Json), resourceVersion: String(++this.#revision) } };
-    this.#publish("DELETED", key, gone);
-    return gone;
+    const object = {
+      ...current,
+      metadata: { ...(current.metadata as Json), resourceVersion: String(++this.#revision) },
+    };
+    const text = JSON.stringify(object);
+    this.#publish("DELETED", key, { object, text });
+    return text;
   }
 
-  #save(key: string, target: Target, before: Json | undefined, next: Json, user: string): Json {
-    if (before !== undefined && JSON.stringify(before) === JSON.stringify(next)) return before;
+  #save(key: string, target: Target, before: Json | undefined, next: Json, user: string): string {
+    const known = this.#objects.get(key)?.text;
+    if (known !== undefined && known === JSON.stringify(next)) return known;
     const metadata = { ...(next.metadata as Json) };
     const finalizers = metadata.finalizers as string[] | undefined;
     if (metadata.deletionTimestamp !== undefined && (finalizers ?? []).length === 0) return this.#remove(key, next);
-    const grown = before !== undefined && JSON.stringify(before.spec) !== JSON.stringify(next.spec);
-    if (grown) metadata.generation = Number(metadata.generation ?? 0) + 1;
+    const touched = before !== undefined && target.subresource !== "status";
+    if (touched && JSON.stringify(before.spec) !== JSON.stringify(next.spec))
+      metadata.generation = Number(metadata.generation ?? 0) + 1;
     metadata.resourceVersion = String(++this.#revision);
-    const saved = { ...next, metadata };
-    this.#objects.set(key, saved);
-    this.onWrite(target.plural, before, saved, user);
-    this.#publish(before === undefined ? "ADDED" : "MODIFIED", key, saved);
-    return saved;
+    const object = { ...next, metadata };
+    const text = JSON.stringify(object);
+    this.#objects.set(key, { object, text });
+    this.onWrite(target.plural, before, object, user);
+    this.#publish(before === undefined ? "ADDED" : "MODIFIED", key, { object, text });
+    return text;
   }
 
-  #publish(type: string, key: string, object: Json): void {
+  #publish(type: string, key: string, { object, text }: Stored): void {
     const plural = key.slice(0, key.indexOf("/"));
-    const line = JSON.stringify({ type, object });
+    const line = `{"type":"${type}","object":${text}}`;
     for (const watcher of this.#watchers)
       if (watcher.target.plural === plural && matches(watcher.target, object)) watcher.send(line);
   }
@@ -197,7 +233,7 @@ export class SimulatedStore {
     // No history is kept: who does not start from now must list again.
     if (from !== null && Number(from) !== this.#revision) return failure(410, "Expired");
     if (target.query.has("sendInitialEvents")) {
-      for (const object of this.#matching(target)) send(JSON.stringify({ type: "ADDED", object }));
+      for (const { text } of this.#matching(target)) send(`{"type":"ADDED","object":${text}}`);
       send(this.#bookmark(true));
     }
     const watcher = { target, send };
@@ -220,16 +256,23 @@ export class SimulatedStore {
 
 export const failure = (code: number, reason: string): Answer => ({
   status: code,
-  body: { kind: "Status", code, reason, message: reason },
+  body: JSON.stringify({ kind: "Status", code, reason, message: reason }),
 });
 
+const parsed = new Map<string, Target>();
+
+/** The same few hundred paths are asked for all the time. */
 function parsePath(path: string): Target {
+  const known = parsed.get(path);
+  if (known !== undefined) return known;
   const url = new URL(path, "https://store");
   const parts = url.pathname.split("/").filter((part) => part !== "");
   const rest = parts.slice(parts[0] === "api" ? 2 : 3);
   const namespace = rest[0] === "namespaces" && rest.length > 2 ? (rest[1] ?? "") : "";
   const [plural = "", name = "", subresource = ""] = namespace === "" ? rest : rest.slice(2);
-  return { plural, namespace, name, subresource, query: url.searchParams };
+  const target = { plural, namespace, name, subresource, query: url.searchParams };
+  if (parsed.size < 1000) parsed.set(path, target);
+  return target;
 }
 
 function matches(target: Target, object: Json): boolean {

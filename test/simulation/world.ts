@@ -6,23 +6,34 @@ import type { Mirror } from "../../crds/generated/mirror.ts";
 import { ModelDisk } from "../../executors/model/disk.ts";
 import { DrbdModel } from "../../executors/model/drbd.ts";
 import { modelMailbox } from "../../executors/model/mailbox.ts";
-import { ModelMachine } from "../../executors/model/machine.ts";
+import { type MachineImage, ModelMachine } from "../../executors/model/machine.ts";
 import type { ModelReplica } from "../../executors/model/replica.ts";
 import { type Random, seededRandom } from "../../machinery/random.ts";
 import { VirtualClock } from "../../machinery/virtual-clock.ts";
 import { ApiLink } from "./api-link.ts";
 import { checkRecord, Checks, Violation } from "./checks.ts";
 import { SimulatedProcess } from "./process.ts";
-import { type Json, SimulatedStore } from "./store.ts";
+import { type Json, SimulatedStore, type StoreImage } from "./store.ts";
 import { traceLogger } from "./trace.ts";
-import { resetBlocks, Writer } from "./writer.ts";
+import { Writer } from "./writer.ts";
 
 export const HOSTS = ["alpha", "beta"] as const;
 export type HostName = (typeof HOSTS)[number];
 export const MIRROR_NAMES = ["m1", "m2"] as const;
 const PAIR = "alpha.beta";
 const RESTART_MS = 2000;
+/** As short as it may be: more happens in a life. */
+export const LEASE_SECONDS = 3;
+/** What a process does at one instant, far more than any pass needs. */
+const MOST_STEPS = 10_000;
 const HELPER = "/usr/lib/ferrite/drbd-helper";
+
+/** How a life begins: two machines with whole mirrors, at rest. */
+export interface Beginning {
+  readonly store: StoreImage;
+  readonly machines: ReadonlyMap<HostName, MachineImage>;
+  readonly replicas: readonly ModelReplica[];
+}
 
 interface Running {
   readonly process: SimulatedProcess;
@@ -46,11 +57,12 @@ export class World {
   /** Agents that an administrator keeps down. */
   readonly #agents = new Map<HostName, Running>();
   #controllers: Running | undefined;
+  #blocks = 0;
+  #steps = { atMs: 0, count: 0 };
   readonly #verbose: boolean;
 
   constructor(seed: number, options: { readonly verbose?: boolean } = {}) {
     this.#verbose = options.verbose ?? false;
-    resetBlocks();
     this.random = seededRandom(seed);
     this.store = new SimulatedStore(this.clock, this.random);
     this.checks = new Checks({
@@ -93,6 +105,7 @@ export class World {
           random,
           checks: this.checks,
           mayRun: () => this.mirror(mirror)?.spec.primary?.hostName === name,
+          nextBlock: () => ++this.#blocks,
         }),
       );
   }
@@ -151,7 +164,11 @@ export class World {
   startAgent(name: HostName): void {
     const machine = this.machine(name);
     if (!machine.up || this.#agents.get(name)?.process.alive === true) return;
-    const process = new SimulatedProcess(this.clock, () => this.wallOffsetMs.get(name) ?? 0);
+    const process = new SimulatedProcess(
+      this.clock,
+      () => this.#step(name),
+      () => this.wallOffsetMs.get(name) ?? 0,
+    );
     const stop = new AbortController();
     this.#agents.set(name, { process, stop });
     this.log(`agent of ${name} starts`);
@@ -172,7 +189,7 @@ export class World {
         stateDir: "/var/lib/ferrite",
         helperPath: HELPER,
         version: "simulated",
-        leaseSeconds: 6,
+        leaseSeconds: LEASE_SECONDS,
       },
       stop.signal,
     );
@@ -195,7 +212,7 @@ export class World {
   }
 
   startControllers(): void {
-    const process = new SimulatedProcess(this.clock);
+    const process = new SimulatedProcess(this.clock, () => this.#step("the controllers"));
     const link = this.links.get("controllers");
     if (link === undefined) return;
     const running = startControllers({
@@ -240,18 +257,55 @@ export class World {
     this.store.handle(request, "admin");
   }
 
-  /** Creates the objects, starts everything, and waits until both copies are whole. Answers whether they became so. */
-  async setUp(primaries: readonly HostName[]): Promise<boolean> {
+  /** A loop that waits for nothing would never let time pass. */
+  #step(who: string): void {
+    const atMs = this.clock.monotonicMs();
+    if (this.#steps.atMs !== atMs) this.#steps = { atMs, count: 0 };
+    if (++this.#steps.count < MOST_STEPS) return;
+    throw this.livelock(`${who} took ${MOST_STEPS} steps and no time passed`);
+  }
+
+  livelock(message: string): Violation {
+    const violation = new Violation("livelock", message);
+    this.report(violation);
+    for (const { process } of this.#agents.values()) process.kill();
+    this.#controllers?.process.kill();
+    return violation;
+  }
+
+  /** From empty disks: creates the objects and starts everything. */
+  beginEmpty(primaries: readonly HostName[]): void {
     for (const name of HOSTS) this.#createHost(name);
     MIRROR_NAMES.forEach((name, index) => this.#createMirror(name, primaries[index] ?? "alpha"));
     this.startControllers();
     for (const name of HOSTS) this.powerOn(name);
-    for (let second = 0; second < 90; second++) {
-      await this.clock.advance(1000);
-      if (MIRROR_NAMES.every((name) => this.isWhole(name))) break;
+  }
+
+  /** From whole mirrors; every process starts. */
+  begin({ store, machines, replicas }: Beginning): void {
+    this.store.restore(store);
+    for (const [name, image] of machines) this.machine(name).restore(image);
+    for (const name of MIRROR_NAMES) {
+      const [a, b] = replicas
+        .filter((replica) => replica.name === name)
+        .map((replica) => replica.copy(this.#diskOf(replica)));
+      if (a !== undefined && b !== undefined) this.drbd.adopt(a, b);
     }
-    for (const writer of this.writers) writer.start();
-    return MIRROR_NAMES.every((name) => this.isWhole(name));
+    for (const replica of this.drbd.all()) this.checks.changed(replica);
+    this.startControllers();
+    for (const name of HOSTS) this.startAgent(name);
+  }
+
+  #diskOf({ host, options }: ModelReplica): ModelDisk {
+    const disk = this.machine(host).disks.get(options.diskPath);
+    if (disk === undefined) throw new RangeError(`${host} has no disk ${options.diskPath}`);
+    return disk;
+  }
+
+  /** How it is now, for other lives to begin with. */
+  image(): Beginning {
+    const machines = new Map([...this.machines].map(([name, machine]) => [name, machine.image()]));
+    return { store: this.store.image(), machines, replicas: this.drbd.all() };
   }
 
   isWhole(name: string): boolean {

@@ -4,12 +4,8 @@ import type { Clock } from "../../machinery/clock.ts";
 import type { Random } from "../../machinery/random.ts";
 import type { Checks } from "./checks.ts";
 
-const LOOK_MS = 250;
+const LOOK_MS = 300;
 const MOST_WAITING = 3;
-
-/** Numbers of blocks: every write of a mirror has one of its own. */
-let counter = 0;
-export const resetBlocks = (): void => void (counter = 0);
 
 /**
  * A guest that may run on either host: where the device is Primary it opens it and writes, without asking anybody. It
@@ -23,6 +19,7 @@ export class Writer {
   readonly #random: Random;
   readonly #checks: Checks;
   readonly #mayRun: () => boolean;
+  readonly #nextBlock: () => number;
   #open: ModelReplica | undefined;
   #waiting = 0;
   acknowledged = 0;
@@ -35,6 +32,8 @@ export class Writer {
     readonly random: Random;
     readonly checks: Checks;
     readonly mayRun: () => boolean;
+    /** Every write has a block of its own. */
+    readonly nextBlock: () => number;
   }) {
     this.#name = parts.name;
     this.#host = parts.host;
@@ -43,10 +42,11 @@ export class Writer {
     this.#random = parts.random;
     this.#checks = parts.checks;
     this.#mayRun = parts.mayRun;
+    this.#nextBlock = parts.nextBlock;
   }
 
   start(): void {
-    this.#clock.schedule(this.#random.next() * LOOK_MS, () => {
+    this.#clock.schedule((0.5 + this.#random.next()) * LOOK_MS, () => {
       this.#look();
       this.start();
     });
@@ -75,7 +75,7 @@ export class Writer {
   }
 
   #write(replica: ModelReplica): void {
-    const block = ++counter;
+    const block = this.#nextBlock();
     this.#waiting++;
     this.#model().write(replica, block, (ok) => {
       if (this.#open !== replica) return;
