@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { backoffMs } from "../../../machinery/backoff.ts";
 import { sleep } from "../../../machinery/clock.ts";
 import { seededRandom } from "../../../machinery/random.ts";
-import { VirtualClock } from "../../../machinery/virtual-clock.ts";
+import { LivelockError, VirtualClock } from "../../../machinery/virtual-clock.ts";
 
 it("fires timers by deadline, then in the order of scheduling", async () => {
   const clock = new VirtualClock();
@@ -83,4 +83,26 @@ it("grows the back-off up to its limit and spreads it", () => {
   expect(backoffMs({ ...policy, jitter: 0 }, 5000, random)).toBe(5000);
   expect(backoffMs(policy, 60, random)).not.toBe(backoffMs(policy, 60, random));
   for (let i = 0; i < 100; i += 1) expect(backoffMs(policy, 60, random)).toBeLessThanOrEqual(5000);
+});
+
+it("lets time pass with every wait, however short", async () => {
+  const clock = new VirtualClock();
+  await clock.advance(35_404);
+  let waits = 0;
+  // The rest of a subtraction: added to the time as it is, it would not change it.
+  const wait = () => {
+    waits++;
+    clock.schedule(3.6e-12, wait);
+  };
+  wait();
+  await clock.advance(1);
+  expect(waits).toBe(1001);
+  expect(clock.monotonicMs()).toBe(35_405);
+});
+
+it("fails when timers fire for ever and no time passes", async () => {
+  const clock = new VirtualClock();
+  const again = () => void clock.schedule(0, again);
+  again();
+  await expect(clock.advance(1)).rejects.toThrow(LivelockError);
 });
