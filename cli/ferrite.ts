@@ -10,6 +10,7 @@ interface CommandModule {
 /** Where each command is: they share little, and what one needs would be dead weight in the processes of the others. */
 const MODULES: readonly CommandModule[] = [
   { commands: ["server"], load: async () => (await import("./server.ts")).addServerCommand },
+  { commands: ["backup", "restore"], load: async () => (await import("./backup.ts")).addBackupCommands },
   { commands: ["controllers"], load: async () => (await import("./controllers.ts")).addControllersCommand },
   { commands: ["agent", "join"], load: async () => (await import("./agent-commands.ts")).addAgentCommands },
 ];

@@ -33,6 +33,20 @@ export class FerriteServer {
     return server;
   }
 
+  /** Runs `ferrite <argv>` to its end. */
+  static async command(...argv: readonly string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+    const child = spawn(join(ROOT, "cli/ferrite.js"), argv, {
+      cwd: ROOT,
+      env: { ...process.env, FERRITE_ETCD: ETCD },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const output = { stdout: "", stderr: "" };
+    child.stdout.on("data", (text: Buffer) => (output.stdout += text.toString()));
+    child.stderr.on("data", (text: Buffer) => (output.stderr += text.toString()));
+    await once(child, "close");
+    return { ...output, code: child.exitCode };
+  }
+
   get kubeconfig(): string {
     return join(this.dataDir, "pki", "admin.kubeconfig");
   }
