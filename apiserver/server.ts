@@ -32,6 +32,7 @@ import type { CustomResourceDefinition } from "./registry/custom-resources.ts";
 import { Registry } from "./registry/registry.ts";
 import type { Resource } from "./registry/types.ts";
 import { compileSchema } from "./schema/compile.ts";
+import { checkSharedKeys, type SharedKeys } from "./shared-keys.ts";
 import { qualifiedResource } from "./status.ts";
 import type { Storage } from "./storage/types.ts";
 import type { VerbContext, WriteHooks } from "./verbs/call.ts";
@@ -40,6 +41,8 @@ import { VERSION } from "./version.ts";
 export interface ServerOptions {
   readonly storage: Storage;
   readonly identity?: IdentityOptions;
+  /** Absent: other servers on the store may have other keys. */
+  readonly sharedKeys?: SharedKeys;
   /** Signs certificate requests, and stands in every namespace; absent: neither. */
   readonly authority?: CertificateAuthority;
   /** In place of RBAC. */
@@ -91,6 +94,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   const core = await startCore(options, basics);
   const { context, caches, registry } = core;
   const cluster = new VerbsCluster(context);
+  if (options.sharedKeys !== undefined) await checkSharedKeys(cluster, options.sharedKeys);
   metrics.countObjects(() => storedObjects(cluster, caches));
   const lifecycle = await startLifecycle({ ...basics, caches, cluster, registry, authority: options.authority });
   let listener: Listener | undefined;

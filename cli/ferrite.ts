@@ -1,5 +1,7 @@
 /** The command line; `ferrite.js` is what starts it. */
+import { writeSync } from "node:fs";
 import { Command } from "commander";
+import { OperatorError } from "../machinery/errors.ts";
 import packageJson from "../package.json" with { type: "json" };
 
 interface CommandModule {
@@ -25,4 +27,11 @@ program
 const asked = MODULES.filter(({ commands }) => commands.includes(process.argv[2] ?? ""));
 for (const { load } of asked.length > 0 ? asked : MODULES) (await load())(program);
 
-await program.parseAsync();
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof OperatorError)) throw error;
+  // Something may still be open that would keep the process here.
+  writeSync(process.stderr.fd, `error: ${error.message}\n`);
+  process.exit(1);
+}

@@ -32,6 +32,7 @@ interface ServerFlags {
   readonly etcdCert?: string;
   readonly etcdKey?: string;
   readonly etcdBinary: string;
+  readonly newKeys?: boolean;
   readonly controllers: boolean;
   readonly logLevel: string;
 }
@@ -62,6 +63,10 @@ export function addServerCommand(program: Command): void {
     .option("--etcd-cert <file>", "client certificate for it, PEM")
     .option("--etcd-key <file>", "key of that certificate, PEM")
     .option("--etcd-binary <path>", "program of the local etcd", process.env["FERRITE_ETCD"] ?? "etcd")
+    .option(
+      "--new-keys",
+      "the keys that the store knows are lost: from now on it is that of the keys in the data directory",
+    )
     .option("--no-controllers", "serve the API only: the controllers run elsewhere")
     .option("--log-level <level>", "trace, debug, info, warn, error", "info")
     .action((flags: ServerFlags) => runServer(flags));
@@ -167,6 +172,12 @@ async function serve(
     definitions: ownDefinitions(),
     authority: pki.authority,
     identity: { serviceAccountKeyPem: pki.serviceAccountKeyPem },
+    sharedKeys: {
+      authorityPem: certificateAuthority,
+      serviceAccountKeyPem: pki.serviceAccountKeyPem,
+      directory: pkiOptions.directory,
+      replace: flags.newKeys === true,
+    },
     listen: { host, port, advertise: flags.advertiseAddress ?? advertised(host), tls: tlsOf(pki) },
   });
   const onRenewed = (renewed: Pki): void => server.renewTls(tlsOf(renewed));

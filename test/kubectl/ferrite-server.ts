@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { copyKeys } from "../../apiserver/access/pki/keep-keys.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const ETCD =
@@ -25,12 +26,18 @@ export class FerriteServer {
     this.#etcdEndpoint = etcdEndpoint;
   }
 
-  /** With `etcdEndpoint` on that etcd, else on one of its own. */
-  static async start(etcdEndpoint?: string): Promise<FerriteServer> {
-    const dataDir = mkdtempSync(join(tmpdir(), "ferrite-kubectl-"));
-    const server = new FerriteServer(dataDir, `127.0.0.1:${await freePort()}`, etcdEndpoint);
+  /** With `etcdEndpoint` on that etcd, else on one of its own; with `keysOf` under the keys of that server. */
+  static async start(etcdEndpoint?: string, keysOf?: FerriteServer): Promise<FerriteServer> {
+    const server = await FerriteServer.prepare(etcdEndpoint);
+    if (keysOf !== undefined) await copyKeys(join(keysOf.dataDir, "pki"), join(server.dataDir, "pki"));
     await server.launch();
     return server;
+  }
+
+  /** One that is not started yet. */
+  static async prepare(etcdEndpoint?: string): Promise<FerriteServer> {
+    const dataDir = mkdtempSync(join(tmpdir(), "ferrite-kubectl-"));
+    return new FerriteServer(dataDir, `127.0.0.1:${await freePort()}`, etcdEndpoint);
   }
 
   /** Runs `ferrite <argv>` to its end. */
@@ -62,8 +69,8 @@ export class FerriteServer {
   }
 
   /** Starts it, again after `stop` or `kill`; resolves when it is ready. */
-  async launch(): Promise<void> {
-    const argv = ["server", "--data-dir", this.dataDir, "--listen", this.address];
+  async launch(...flags: readonly string[]): Promise<void> {
+    const argv = ["server", "--data-dir", this.dataDir, "--listen", this.address, ...flags];
     const etcd = this.#etcdEndpoint === undefined ? ["--etcd-binary", ETCD] : ["--etcd-endpoints", this.#etcdEndpoint];
     const child = spawn(join(ROOT, "cli/ferrite.js"), [...argv, ...etcd], {
       cwd: ROOT,
@@ -79,7 +86,11 @@ export class FerriteServer {
         this.log += `${line}\n`;
         if (line.includes('"msg":"ready"')) resolve();
       });
-      child.once("exit", (code) => reject(new Error(`the server ended with ${code}:\n${this.log}`)));
+      // Not at its exit: what it said last may still be on its way.
+      child.once("close", (code) => {
+        this.#child = undefined;
+        reject(new Error(`the server ended with ${code}:\n${this.log}`));
+      });
     });
   }
 

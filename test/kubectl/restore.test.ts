@@ -142,7 +142,7 @@ async function follow() {
     names: () =>
       reflector.cache
         .list()
-        .map(({ metadata }) => metadata.name)
+        .map(({ metadata }) => metadata.name ?? "")
         .toSorted(),
     labels: (name: string) => find(name)?.metadata.labels,
     async stop() {

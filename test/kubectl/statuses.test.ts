@@ -307,7 +307,7 @@ describe("history that is gone", () => {
   it("a watch from before is told by one event of a stream that then ends, also when another server is asked", async () => {
     const { first } = await compacted();
     // One that was not there has no memory of its own.
-    const other = await FerriteServer.start(etcd.endpoint);
+    const other = await FerriteServer.start(etcd.endpoint, server);
     const asked = new ApiClient(other.kubeconfig);
     const { status, text } = await asked
       .ask("GET", `${CONFIG_MAPS}?watch=1&timeoutSeconds=20&resourceVersion=${first}`)

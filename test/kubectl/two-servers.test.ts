@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { KubeObject } from "../../machinery/object.ts";
 import { FerriteServer } from "./ferrite-server.ts";
@@ -11,7 +13,7 @@ let right: Kubectl;
 
 beforeAll(async () => {
   one = await FerriteServer.start();
-  other = await FerriteServer.start(one.etcdEndpoint);
+  other = await FerriteServer.start(one.etcdEndpoint, one);
   left = new Kubectl(one.kubeconfig);
   right = new Kubectl(other.kubeconfig);
 });
@@ -32,6 +34,30 @@ it("what one server stores, the other shows at once", async () => {
     expect(seen).toEqual(await writer.json<KubeObject>(["get", "widget", `w-${n}`]));
     expect(await reader.ok(["get", "widgets", "-o", "name"])).toContain(`w-${n}`);
   }
+});
+
+it("either takes the users, tokens and certificates of the other, and both are found", async () => {
+  const across = [`--server=https://${other.address}`];
+  expect(await left.ok(["auth", "whoami", ...across])).toMatch(/Username +ferrite-admin/);
+  const token = (await left.ok(["create", "token", "default"])).trim();
+  const byToken = ["--token", token, "--kubeconfig=/dev/null", "--insecure-skip-tls-verify", ...across];
+  expect(await left.ok(["auth", "whoami", ...byToken])).toMatch(/Username +system:serviceaccount:default:default/);
+  const endpoints = () => right.run(["get", "ep", "kubernetes", "-o", "jsonpath={.subsets[*].ports[*].port}"]);
+  const ports = [one, other].map(({ address }) => address.split(":")[1] ?? "").toSorted();
+  await expect.poll(async () => (await endpoints()).stdout.split(" ").toSorted(), { timeout: 40_000 }).toEqual(ports);
+});
+
+it("a server with other keys is told so at once", async () => {
+  const stranger = await FerriteServer.prepare(one.etcdEndpoint);
+  await expect(stranger.launch()).rejects.toThrow("the server ended with 1");
+  expect(stranger.log).toMatch(
+    /error: the store belongs to a control plane with other keys \(ca\.crt of the store has SHA-256 [0-9a-f]{16}, ours [0-9a-f]{16}; service-account\.pub/,
+  );
+  expect(stranger.log).toContain(`service-account.key from one of its servers to ${stranger.dataDir}/pki`);
+  const root = ["get", "cm", "kube-root-ca.crt", "-o", "jsonpath={.data.ca\\.crt}"];
+  const before = await left.ok(root);
+  expect(before.trim()).toBe(readFileSync(join(one.dataDir, "pki", "ca.crt"), "utf8").trim());
+  await stranger.destroy();
 });
 
 it("both count against one resourceVersion: of two writers one is refused", async () => {

@@ -1,10 +1,11 @@
 import type { PolicyIndex } from "../../access/rbac/policy-index.ts";
 import { rulesFor } from "../../access/rbac/authorizer.ts";
 import type { Attributes, Authorizer, User } from "../../access/types.ts";
+import type { SchemaNode } from "../../schema/types.ts";
 import type { VirtualRequest } from "../../registry/types.ts";
 import { type FieldError, invalid } from "../../status.ts";
 import { invalidValue, requiredValue } from "../field-errors.ts";
-import { flag, kindSchema, listOf, mapOf, record, text } from "../schema-nodes.ts";
+import { type Fields, flag, kindSchema, listOf, mapOf, record, text } from "../schema-nodes.ts";
 import type { VirtualKind } from "./virtual-kind.ts";
 
 const GROUP = "authorization.k8s.io";
@@ -118,82 +119,71 @@ const needsSubject = (spec: ReviewSpec): readonly FieldError[] =>
     ? [requiredValue("spec.user", "at least one of user or group must be specified")]
     : [];
 
+const BASE = { group: GROUP, version: "v1", bodyApiVersion: API_VERSION };
+
+const reviewSchema = (description: string, spec: Fields): SchemaNode =>
+  kindSchema(description, { spec: record("The question.", spec), status: answer }, ["spec"]);
+
 /** What `kubectl auth can-i` and webhooks ask. */
 export function accessReviews(authorizer: Authorizer, index: PolicyIndex): readonly VirtualKind[] {
-  const base = { group: GROUP, version: "v1", bodyApiVersion: API_VERSION };
-  return [
-    {
-      ...base,
-      plural: "selfsubjectaccessreviews",
-      kind: "SelfSubjectAccessReview",
-      namespaced: false,
-      schema: kindSchema(
-        "Asks whether you may do something.",
-        { spec: record("The question.", question), status: answer },
-        ["spec"],
-      ),
-      status: (request) => review(authorizer, toAttributes(request.user, specOf(request, "selfsubjectaccessreviews"))),
-    },
-    {
-      ...base,
-      plural: "subjectaccessreviews",
-      kind: "SubjectAccessReview",
-      namespaced: false,
-      schema: kindSchema(
-        "Asks whether somebody may do something.",
-        { spec: record("The question.", { ...question, ...subject }), status: answer },
-        ["spec"],
-      ),
-      status(request) {
-        const spec = specOf(request, "subjectaccessreviews", needsSubject);
-        return review(authorizer, toAttributes(askedAbout(spec), spec));
-      },
-    },
-    {
-      ...base,
-      plural: "localsubjectaccessreviews",
-      kind: "LocalSubjectAccessReview",
-      namespaced: true,
-      schema: kindSchema(
-        "Asks whether somebody may do something in this namespace.",
-        { spec: record("The question.", { ...question, ...subject }), status: answer },
-        ["spec"],
-      ),
-      status(request) {
-        const inside = (spec: ReviewSpec): readonly FieldError[] =>
-          spec.resourceAttributes?.namespace === request.namespace
-            ? []
-            : [
-                invalidValue(
-                  "spec.resourceAttributes.namespace",
-                  spec.resourceAttributes?.namespace ?? "",
-                  `must be the namespace of the request, ${request.namespace}`,
-                ),
-              ];
-        const spec = specOf(request, "localsubjectaccessreviews", (given) => [
-          ...needsSubject(given),
-          ...inside(given),
-        ]);
-        return review(authorizer, toAttributes(askedAbout(spec), spec));
-      },
-    },
-    {
-      ...base,
-      plural: "selfsubjectrulesreviews",
-      kind: "SelfSubjectRulesReview",
-      namespaced: false,
-      schema: kindSchema(
-        "Lists what you may do in a namespace.",
-        {
-          spec: record("The question.", { namespace: text("The namespace.") }),
-          status: rulesAnswer,
-        },
-        ["spec"],
-      ),
-      status: (request) => Promise.resolve().then(() => listRules(request, index)),
-    },
-  ];
+  return [ownAccess(authorizer), access(authorizer), localAccess(authorizer), ownRules(index)];
 }
+
+const ownAccess = (authorizer: Authorizer): VirtualKind => ({
+  ...BASE,
+  plural: "selfsubjectaccessreviews",
+  kind: "SelfSubjectAccessReview",
+  namespaced: false,
+  schema: reviewSchema("Asks whether you may do something.", question),
+  status: (request) => review(authorizer, toAttributes(request.user, specOf(request, "selfsubjectaccessreviews"))),
+});
+
+const access = (authorizer: Authorizer): VirtualKind => ({
+  ...BASE,
+  plural: "subjectaccessreviews",
+  kind: "SubjectAccessReview",
+  namespaced: false,
+  schema: reviewSchema("Asks whether somebody may do something.", { ...question, ...subject }),
+  status(request) {
+    const spec = specOf(request, "subjectaccessreviews", needsSubject);
+    return review(authorizer, toAttributes(askedAbout(spec), spec));
+  },
+});
+
+const localAccess = (authorizer: Authorizer): VirtualKind => ({
+  ...BASE,
+  plural: "localsubjectaccessreviews",
+  kind: "LocalSubjectAccessReview",
+  namespaced: true,
+  schema: reviewSchema("Asks whether somebody may do something in this namespace.", { ...question, ...subject }),
+  status(request) {
+    const spec = specOf(request, "localsubjectaccessreviews", (given) => [
+      ...needsSubject(given),
+      ...outside(given, request.namespace),
+    ]);
+    return review(authorizer, toAttributes(askedAbout(spec), spec));
+  },
+});
+
+function outside({ resourceAttributes }: ReviewSpec, namespace: string): readonly FieldError[] {
+  const asked = resourceAttributes?.namespace ?? "";
+  if (asked === namespace) return [];
+  const detail = `must be the namespace of the request, ${namespace}`;
+  return [invalidValue("spec.resourceAttributes.namespace", asked, detail)];
+}
+
+const ownRules = (index: PolicyIndex): VirtualKind => ({
+  ...BASE,
+  plural: "selfsubjectrulesreviews",
+  kind: "SelfSubjectRulesReview",
+  namespaced: false,
+  schema: kindSchema(
+    "Lists what you may do in a namespace.",
+    { spec: record("The question.", { namespace: text("The namespace.") }), status: rulesAnswer },
+    ["spec"],
+  ),
+  status: (request) => Promise.resolve().then(() => listRules(request, index)),
+});
 
 const rulesAnswer = record("The answer, by the server.", {
   resourceRules: listOf(
