@@ -1,5 +1,6 @@
 import type { Command } from "../command/types.ts";
 import type { Plan, Step } from "../driver.ts";
+import { inUseMessage } from "../host/holders.ts";
 import * as commands from "./commands.ts";
 import {
   appliedPath,
@@ -48,6 +49,12 @@ export function planReplica(desired: DesiredReplica, observed: ObservedReplica):
     return blocked(
       "DeviceMissing",
       `spec.replicas: there is no device ${desired.config.local.disk} on ${desired.config.local.nodeName}; \`ls -l /dev/disk/by-id\` there shows what there is`,
+    );
+  const { claims = [] } = observed;
+  if (claims.length > 0)
+    return blocked(
+      "DeviceInUse",
+      `spec.replicas: ${inUseMessage(desired.config.local.disk, claims)} on ${desired.config.local.nodeName}; name another device, or end that use`,
     );
   if (observed.metadata === "unknown")
     return blocked("MetadataUnknown", `DRBD's metadata on ${desired.config.local.disk} cannot be read`);

@@ -1,6 +1,7 @@
 import { CommandError } from "../command/errors.ts";
 import type { Executor } from "../command/types.ts";
 import type { Known } from "../driver.ts";
+import { observeClaims } from "../host/holders.ts";
 import * as commands from "./commands.ts";
 import { appliedPath, configPath } from "./config.ts";
 import { DrbdParseError, parseEventsDump } from "./parse-events.ts";
@@ -23,6 +24,8 @@ export interface ObservedReplica {
   readonly usedBefore?: boolean;
   /** The backing device is not there at all. */
   readonly diskMissing?: boolean;
+  /** What has a backing device whose metadata cannot be read, in words; empty: nothing that can be named. */
+  readonly claims?: readonly string[];
   readonly progress: Progress | undefined;
 }
 
@@ -59,6 +62,7 @@ export async function observeReplica(
       ? undefined
       : parseProgress((await exec.read("/proc/drbd", signal)) ?? "").get(kernel.device.minor);
   const holds = metadata === "no" && disk !== undefined ? await readSignature(disk, exec, signal) : "";
+  const unreadable = metadata === "unknown" && configFile !== undefined;
   return {
     configFile,
     appliedDigest,
@@ -69,6 +73,7 @@ export async function observeReplica(
     progress,
     usedBefore: usedBefore ?? false,
     diskMissing: diskMissing ?? false,
+    claims: unreadable && disk !== undefined ? await observeClaims(disk, exec, signal) : [],
   };
 }
 

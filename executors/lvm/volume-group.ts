@@ -3,6 +3,7 @@ import type { Driver, Plan } from "../driver.ts";
 import * as commands from "./commands.ts";
 import { extentsFor, thinPoolFootprint } from "./extents.ts";
 import { inUseMessage } from "../host/holders.ts";
+import { type LeftDevice, observeLeftDevices, planLeftDevices } from "./left-over.ts";
 import { blocked, mebibytes, nothing, ownerOf, step, steps, TAGS } from "./plans.ts";
 import { type DeviceProbe, probeDevice, realPaths } from "./probe.ts";
 import { type LogicalVolume, type LvmReport, type PhysicalVolume, parseReport, type VolumeGroup } from "./report.ts";
@@ -37,6 +38,8 @@ export interface ObservedVolumeGroup {
   readonly group: VolumeGroup | undefined;
   /** One for each desired device, in the same order. */
   readonly devices: readonly DeviceProbe[];
+  /** What the kernel still has of a group that is on none of its devices any more. */
+  readonly left: readonly LeftDevice[];
 }
 
 /**
@@ -44,7 +47,13 @@ export interface ObservedVolumeGroup {
  * nothing else is visible to LVM.
  */
 export async function observeVolumeGroup(
-  target: { readonly name: string; readonly devices: readonly string[]; readonly scope: commands.Scope },
+  target: {
+    readonly name: string;
+    readonly devices: readonly string[];
+    readonly scope: commands.Scope;
+    /** LVM's uuid of it when it was seen before. */
+    readonly knownUuid?: string | undefined;
+  },
   exec: Executor,
   signal: AbortSignal,
 ): Promise<ObservedVolumeGroup> {
@@ -64,7 +73,9 @@ export async function observeVolumeGroup(
         : await probeDevice(path, realPath, exec, signal),
     );
   }
-  return { scope, report, group, devices };
+  const lost = group === undefined && target.knownUuid !== undefined;
+  const left = lost ? await observeLeftDevices(target.knownUuid, exec, signal) : [];
+  return { scope, report, group, devices, left };
 }
 
 export function planVolumeGroup(desired: DesiredVolumeGroup, observed: ObservedVolumeGroup): Plan {
@@ -314,7 +325,8 @@ export function planVolumeGroupRemoval(
   observed: ObservedVolumeGroup,
 ): Plan {
   const { group, scope } = observed;
-  if (group === undefined) return planLeftLabel(target.knownDeviceUuids, observed) ?? nothing;
+  if (group === undefined)
+    return planLeftLabel(target.knownDeviceUuids, observed) ?? planLeftDevices(observed.left) ?? nothing;
   if (ownerOf(group) !== target.uid)
     return blocked("NotOurs", `volume group ${group.name} does not belong to this object`);
   const inside = group.logicalVolumes.filter(({ role, name }) => !role.includes("private") && name !== target.poolName);

@@ -69,6 +69,8 @@ export class LvmModel implements Executor {
   readonly links = new Map<string, string>();
   readonly groups: Group[] = [];
   mounts = "";
+  /** Devices of device-mapper that the kernel has of disks that are gone. */
+  readonly left: { name: string; uuid: string; open: number; on?: string }[] = [];
   /** Commands that changed something, in order. */
   readonly changes: string[] = [];
   /** Dies before the n-th change from now. */
@@ -140,6 +142,14 @@ export class LvmModel implements Executor {
       return JSON.stringify({ blockdevices: [{ path, kname: path.slice(5), type: "disk", mountpoints }] });
     },
     find: () => "",
+    dmsetup: (args) => {
+      if (args[0] === "info") return this.left.map(({ name, open, uuid }) => `${name} ${open} ${uuid}\n`).join("");
+      const gone = this.left.findIndex(({ name }) => name === args.at(-1));
+      const [device] = this.left.splice(gone, 1);
+      // What it stood on is free now.
+      for (const below of this.left) if (below.name === device?.on) below.open -= 1;
+      return undefined;
+    },
     fullreport: () => this.report(),
     vgcreate: (args, command) => {
       const [name = "", ...devices] = positional(args);

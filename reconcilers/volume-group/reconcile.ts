@@ -43,7 +43,12 @@ export function volumeGroupReconciler(deps: VolumeGroupDeps): Reconcile {
 
 const observe = (deps: VolumeGroupDeps, context: ReconcileContext, group: VolumeGroup) =>
   observeVolumeGroup(
-    { name: lvmGroupName(group), devices: groupDevices(group, deps.mirrors), scope: lvmScope(deps) },
+    {
+      name: lvmGroupName(group),
+      devices: groupDevices(group, deps.mirrors),
+      scope: lvmScope(deps),
+      knownUuid: group.status?.uuid,
+    },
     deps.exec,
     context.signal,
   );

@@ -124,6 +124,12 @@ describe("planReplica", () => {
       ["adjust m1"],
     ],
     [
+      "tells who has a device that cannot be read",
+      {},
+      { kernel: undefined, metadata: "unknown", claims: ["/dev/drbd1001"] },
+      "DeviceInUse",
+    ],
+    [
       "tells a device that is not there from one that cannot be read",
       {},
       { kernel: undefined, metadata: "unknown", diskMissing: true },

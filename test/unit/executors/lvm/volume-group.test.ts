@@ -238,6 +238,24 @@ describe("removing a volume group", () => {
     await survivesCrashes(removal, undefined, world, end);
   });
 
+  it("takes out of the kernel what outlived the disks, and only of this group", async () => {
+    const model = new LvmModel();
+    model.left.push(
+      { name: "vg0-thin", uuid: "LVM-ab01thin", open: 0, on: "vg0-pool" },
+      { name: "vg0-pool", uuid: "LVM-ab01pool", open: 1 },
+      { name: "other-data", uuid: "LVM-ff02data", open: 0 },
+    );
+    const lost = { name: "vg0", devices: [], scope: [], knownUuid: "ab-01" };
+    const removal = {
+      observe: (exec: Executor, signal: AbortSignal) => observeVolumeGroup(lost, exec, signal),
+      plan: (_: undefined, seen: ObservedVolumeGroup) => planVolumeGroupRemoval(target, seen),
+    };
+    expect(await converge(removal, undefined, model)).toBe("done");
+    expect(model.changes).toEqual(["dmsetup remove --retry vg0-thin", "dmsetup remove --retry vg0-pool"]);
+    model.left.push({ name: "vg0-busy", uuid: "LVM-ab01busy", open: 1 });
+    expect(await converge(removal, undefined, model)).toBe("DeviceInUse");
+  });
+
   it("has nothing to do the second time", async () => {
     expect(await plan(new LvmModel())).toEqual({ kind: "steps", steps: [] });
   });
