@@ -3,13 +3,13 @@ import type { Manager } from "../controllers/manager.ts";
 import { objectAccess } from "../controllers/object-access.ts";
 import { objectReader } from "../controllers/object-maker.ts";
 import { changesOf, requestFor, wanted } from "../controllers/source.ts";
-import { type Mirror, MIRRORS } from "../crds/generated/mirror.ts";
+import { MIRROR_REPLICAS, type MirrorReplica } from "../crds/generated/mirror-replica.ts";
 import { SNAPSHOTS } from "../crds/generated/snapshot.ts";
 import { VOLUME_GROUPS } from "../crds/generated/volume-group.ts";
 import { VOLUMES } from "../crds/generated/volume.ts";
 import type { Executor } from "../executors/command/types.ts";
 import { findCondition } from "../machinery/conditions.ts";
-import type { Condition } from "../machinery/object.ts";
+import type { Condition, DeepReadonly } from "../machinery/object.ts";
 import type { EventRecorder } from "../machinery/event-recorder.ts";
 import type { ResourceType } from "../machinery/resource-type.ts";
 import type { Reconciled } from "../reconcilers/object-access.ts";
@@ -38,8 +38,12 @@ function stateOf(object: {
   return [spec, status?.hostName, status?.uuid, findCondition(status?.conditions, "Ready")?.status];
 }
 
-const placeOfMirror = ({ status }: Pick<Mirror, "status">): unknown => [
-  status?.primary,
+/** What decides about the groups on a mirror. */
+const useOfReplica = ({ metadata, spec, status }: DeepReadonly<MirrorReplica>): unknown => [
+  metadata.deletionTimestamp,
+  spec.role,
+  status?.role,
+  status?.suspended,
   status?.devicePath,
   status?.capacity,
 ];
@@ -52,8 +56,17 @@ export function addLvmControllers(manager: Manager, options: LvmOptions): void {
   const volumeGroups = access(VOLUME_GROUPS);
   const volumes = access(VOLUMES);
   const snapshots = access(SNAPSHOTS);
-  const mirrors = objectReader(manager.cache(MIRRORS));
-  const base = { hostName, exec, volumeGroups, mirrors };
+  const mine = { fieldSelector: `spec.hostName=${hostName}` };
+  const replicas = objectReader(manager.cache(MIRROR_REPLICAS, mine));
+  const base = { hostName, exec, volumeGroups, replicas };
+  const groupsOn = ({ metadata, spec }: DeepReadonly<MirrorReplica>) =>
+    volumeGroups
+      .list()
+      .filter((group) =>
+        group.spec.physicalVolumes.some(
+          ({ mirrorRef }) => mirrorRef?.name === spec.mirrorRef.name && mirrorRef.namespace === metadata.namespace,
+        ),
+      );
   manager.add({
     name: "volume-group",
     sources: [
@@ -64,7 +77,7 @@ export function addLvmControllers(manager: Manager, options: LvmOptions): void {
         ({ status }) => [status?.hostName, status?.uuid, status?.capacity],
         ({ spec }) => [{ namespace: "", name: spec.volumeGroupRef.name }],
       ),
-      changesOf(MIRRORS, placeOfMirror, () => volumeGroups.list().map(requestFor)),
+      changesOf(MIRROR_REPLICAS, useOfReplica, (replica) => groupsOn(replica).map(requestFor), mine),
     ],
     reconcile: volumeGroupReconciler({ ...base, volumes }),
   });

@@ -9,15 +9,18 @@ import { HOST_PAIRS } from "../crds/generated/host-pair.ts";
 import { HOSTS } from "../crds/generated/host.ts";
 import { MIRROR_REPLICAS, type MirrorReplica } from "../crds/generated/mirror-replica.ts";
 import { MIRRORS } from "../crds/generated/mirror.ts";
+import { VOLUME_GROUPS } from "../crds/generated/volume-group.ts";
 import { VOLUMES } from "../crds/generated/volume.ts";
 import type { Executor, Follow } from "../executors/command/types.ts";
 import { observeMachine } from "../executors/host/machine.ts";
 import type { Clock } from "../machinery/clock.ts";
+import { findCondition } from "../machinery/conditions.ts";
 import type { Logger } from "../machinery/log.ts";
 import { type Random, uuid } from "../machinery/random.ts";
 import type { Request } from "../machinery/result.ts";
 import { Arbiter } from "../reconcilers/host-pair/arbiter.ts";
 import { resourceName } from "../reconcilers/mirror-replica/desired.ts";
+import { LEFT } from "../reconcilers/volume-group/reconcile.ts";
 import { mirrorReplicaReconciler } from "../reconcilers/mirror-replica/reconcile.ts";
 import { apiPairStore } from "./api-pair-store.ts";
 import { drbdAnswers } from "./drbd-answers.ts";
@@ -106,6 +109,15 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
                 each.metadata.namespace === metadata.namespace && each.spec.backing.volumeRef?.name === metadata.name,
             )
             .map(requestFor),
+      ),
+      // What was open on the mirror's device is not any more.
+      changesOf(
+        VOLUME_GROUPS,
+        ({ status }) => findCondition(status?.conditions, "Ready")?.reason === LEFT,
+        ({ spec }) =>
+          spec.physicalVolumes.flatMap(({ mirrorRef }) =>
+            mirrorRef === undefined ? [] : ofMirror(mirrorRef.namespace, mirrorRef.name),
+          ),
       ),
       changesOf(
         HOSTS,

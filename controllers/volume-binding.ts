@@ -27,10 +27,13 @@ export function addVolumeBindingController(manager: Registrar, { client, events 
     concurrency: 1,
     sources: [
       objects(VOLUMES),
-      objects(VOLUME_GROUPS, ({ metadata }) =>
+      objects(VOLUME_GROUPS, ({ metadata, status: groupStatus }) =>
         volumes
           .list()
-          .filter(({ spec, status }) => spec.volumeGroupRef.name === metadata.name && status?.hostName === undefined)
+          .filter(
+            ({ spec, status }) =>
+              spec.volumeGroupRef.name === metadata.name && status?.hostName !== groupStatus?.hostName,
+          )
           .map(requestFor),
       ),
     ],

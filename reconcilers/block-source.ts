@@ -3,6 +3,8 @@ import type { MirrorReplica } from "../crds/generated/mirror-replica.ts";
 import type { Mirror } from "../crds/generated/mirror.ts";
 import type { LocalRef } from "../crds/generated/shared.ts";
 import type { Volume } from "../crds/generated/volume.ts";
+import { findCondition } from "../machinery/conditions.ts";
+import { GROUP_LEAVES } from "./lvm-scope.ts";
 import type { ObjectReader } from "./object-access.ts";
 
 /** Exactly one of the three is set. */
@@ -69,7 +71,8 @@ export function sourceDevice(
     const volume = from.volumes.get({ namespace, name: volumeRef.name });
     // A volume that grows is not Ready for a moment and yet in use all the time.
     const here = volume?.status?.hostName === from.hostName && volume.metadata.deletionTimestamp === undefined;
-    return found(volume?.status?.devicePath, here, "see the volume's Ready");
+    const leaves = findCondition(volume?.status?.conditions, "Ready")?.reason === GROUP_LEAVES;
+    return found(volume?.status?.devicePath, here && !leaves, "see the volume's Ready");
   }
   if (mirrorRef !== undefined) {
     const replica = from.replicas

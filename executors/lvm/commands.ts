@@ -69,6 +69,8 @@ export const vgreduce = (scope: Scope, name: string, device: string): Command =>
 export const vgremove = (scope: Scope, name: string): Command => change(scope, "vgremove", name);
 export const vgAddTag = (scope: Scope, name: string, tag: string): Command =>
   change(scope, "vgchange", "--addtag", tag, name);
+/** All of its volumes; fails, and leaves some active, when one is open. */
+export const vgDeactivate = (scope: Scope, name: string): Command => change(scope, "vgchange", "--activate", "n", name);
 export const pvremove = (scope: Scope, device: string): Command => change(scope, "pvremove", device);
 export const pvresize = (scope: Scope, device: string): Command => change(scope, "pvresize", device);
 /** Empties a device onto the others of its volume group. Interrupted, it goes on with `pvmoveResume`. */

@@ -313,6 +313,23 @@ function planPool(desired: DesiredVolumeGroup, observed: ObservedVolumeGroup, gr
 const activation = (scope: commands.Scope, group: VolumeGroup, pool: LogicalVolume): Plan =>
   steps(step(`activate the thin pool of ${group.name}`, commands.activate(scope, `${group.name}/${pool.name}`)));
 
+/** Takes all of a volume group out of use on this host; what somebody has open stays, and is named. */
+export function planVolumeGroupLeaving({ group, scope }: ObservedVolumeGroup): Plan {
+  const active = group?.logicalVolumes.filter(({ active }) => active !== "no") ?? [];
+  if (group === undefined || active.length === 0) return nothing;
+  // A pool is held open by its own thin volumes.
+  const open = active.filter(
+    ({ open, role, layout }) => open !== "no" && role.includes("public") && !layout.includes("pool"),
+  );
+  if (open.length > 0)
+    return blocked(
+      "VolumesInUse",
+      `${open.map(({ name }) => name).join(", ")} of ${group.name} is open: unmount it, stop the guest or delete the export; then ` +
+        "the primary can move",
+    );
+  return steps(step(`take volume group ${group.name} out of use`, commands.vgDeactivate(scope, group.name)));
+}
+
 /** Dissolves a volume group: only an empty one (its own thin pool does not count), and only one of ours. */
 export function planVolumeGroupRemoval(
   target: {

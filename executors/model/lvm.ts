@@ -163,7 +163,16 @@ export class LvmModel implements Executor {
       this.group(name).devices.push(device);
       return undefined;
     },
-    vgchange: (args) => void this.group(positional(args)[0] ?? "").tags.push(...valuesOf(args, "--addtag")),
+    vgchange: (args, command) => {
+      const found = this.group(positional(args)[0] ?? "");
+      found.tags.push(...valuesOf(args, "--addtag"));
+      for (const value of valuesOf(args, "--activate"))
+        for (const one of found.volumes) {
+          if (value === "n" && one.open) throw failed(command, 5, "", `Logical volume ${one.name} in use.`);
+          one.active = value === "y";
+        }
+      return undefined;
+    },
     vgreduce: (args) => {
       const [name = "", device = ""] = positional(args);
       const found = this.group(name);

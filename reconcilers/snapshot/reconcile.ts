@@ -9,7 +9,7 @@ import { planSnapshot } from "../../executors/lvm/snapshot.ts";
 import { TerminalError } from "../../machinery/errors.ts";
 import { formatBytes, parseBytes } from "../../machinery/quantity.ts";
 import { done, type Reconcile, type ReconcileContext, requeueAfter, type Result } from "../../machinery/result.ts";
-import { lvmGroupName, lvmScope, type ScopeSources } from "../lvm-scope.ts";
+import { groupProblem, lvmGroupName, lvmScope, type ScopeSources } from "../lvm-scope.ts";
 import type { ObjectAccess, ObjectReader } from "../object-access.ts";
 import { converge, ready, type Report, runPass, unsettled, waiting } from "../pass.ts";
 import { volumeName } from "../volume/reconcile.ts";
@@ -44,7 +44,7 @@ function names(deps: SnapshotDeps, snapshot: Snapshot, volume: Volume) {
   const group = deps.volumeGroups.get({ namespace: "", name: volume.spec.volumeGroupRef.name });
   if (group === undefined) return undefined;
   const { namespace, name } = snapshot.metadata;
-  return { group: lvmGroupName(group), name: onDiskName(namespace, name), origin: volumeName(volume) };
+  return { object: group, group: lvmGroupName(group), name: onDiskName(namespace, name), origin: volumeName(volume) };
 }
 
 async function onePass(
@@ -59,6 +59,8 @@ async function onePass(
   const target = names(deps, snapshot, volume);
   if (target === undefined)
     return waiting("VolumeGroupMissing", `there is no VolumeGroup ${volume.spec.volumeGroupRef.name}`, { hostName });
+  const leaving = groupProblem(target.object, deps);
+  if (leaving !== undefined) return waiting(leaving.reason, leaving.message);
   const problem = onDiskNameProblem(target.name);
   if (problem !== undefined) throw new TerminalError("NameInvalid", problem);
   const { size } = snapshot.spec;

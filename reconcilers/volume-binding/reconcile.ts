@@ -27,7 +27,7 @@ const unbound = (reason: string, message: string): Report<Volume> => ({
 
 /**
  * Gives each Volume its place: the host of its volume group, when the group has room for it. One leader runs this, one
- * Volume at a time, so that no space is promised twice. A Volume that is bound stays bound.
+ * Volume at a time, so that no space is promised twice. A Volume that is bound stays bound to its group.
  */
 export function volumeBindingReconciler(deps: VolumeBindingDeps): Reconcile {
   /** Bound in this term but perhaps not yet in the cache; by uid. */
@@ -59,7 +59,9 @@ function bind(volume: Volume, deps: VolumeBindingDeps, placed: readonly Volume[]
   const groupName = volume.spec.volumeGroupRef.name;
   const group = deps.volumeGroups.get({ namespace: "", name: groupName });
   const was = volume.status?.hostName;
-  if (was !== undefined) return boundTo(was, groupName);
+  // A group on a mirror goes where the mirror's primary goes, and its volumes with it.
+  const follows = group?.spec.hostName === undefined ? group?.status?.hostName : undefined;
+  if (was !== undefined) return boundTo(follows ?? was, groupName);
   if (group === undefined)
     return unbound("VolumeGroupMissing", `spec.volumeGroupRef: there is no VolumeGroup ${groupName}`);
   const hostName = group.status?.hostName;

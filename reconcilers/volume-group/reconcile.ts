@@ -7,13 +7,14 @@ import {
   type DesiredVolumeGroup,
   observeVolumeGroup,
   planVolumeGroup,
+  planVolumeGroupLeaving,
   planVolumeGroupRemoval,
 } from "../../executors/lvm/volume-group.ts";
 import type { Plan } from "../../executors/driver.ts";
 import { nothing } from "../../executors/lvm/plans.ts";
 import { parseBytes } from "../../machinery/quantity.ts";
 import { done, type Reconcile, type ReconcileContext, requeueAfter, type Result } from "../../machinery/result.ts";
-import { groupDevices, lvmGroupName, lvmScope, type ScopeSources, servingHost } from "../lvm-scope.ts";
+import { groupDevices, groupProblem, groupUse, lvmGroupName, lvmScope, type ScopeSources } from "../lvm-scope.ts";
 import type { ObjectAccess, ObjectReader } from "../object-access.ts";
 import { converge, ready, type Report, runPass, unsettled, waiting } from "../pass.ts";
 import { groupConditions, groupFields } from "./status.ts";
@@ -31,7 +32,13 @@ const OBSERVE_AGAIN_MS = 30_000;
 export function volumeGroupReconciler(deps: VolumeGroupDeps): Reconcile {
   return async (context, request) => {
     const group = deps.volumeGroups.get(request);
-    if (group === undefined || servingHost(group, deps.mirrors) !== deps.hostName) return done;
+    if (group === undefined) return done;
+    const use = groupUse(group, deps);
+    if (use === "elsewhere") return done;
+    const frozen = use === "frozen" ? groupProblem(group, deps) : undefined;
+    if (frozen !== undefined)
+      return runPass(context, deps.volumeGroups, group, async () => waiting(frozen.reason, frozen.message));
+    if (use === "leave") return runPass(context, deps.volumeGroups, group, () => leavePass(deps, context, group));
     if (group.metadata.deletionTimestamp !== undefined) return finalizeGroup(deps, context, group);
     if (!group.metadata.finalizers?.includes(CLEANUP_FINALIZER)) {
       await deps.volumeGroups.addFinalizer(group, CLEANUP_FINALIZER);
@@ -45,7 +52,7 @@ const observe = (deps: VolumeGroupDeps, context: ReconcileContext, group: Volume
   observeVolumeGroup(
     {
       name: lvmGroupName(group),
-      devices: groupDevices(group, deps.mirrors),
+      devices: groupDevices(group, deps),
       scope: lvmScope(deps),
       knownUuid: group.status?.uuid,
     },
@@ -78,13 +85,32 @@ async function onePass(
   return { fields, conditions, next: requeueAfter(OBSERVE_AGAIN_MS, "look at LVM again") };
 }
 
+/**
+ * The primary of the mirror below is to move away: the group goes out of use here, or what is open in it keeps it. Until then DRBD
+ * refuses to become secondary.
+ */
+async function leavePass(
+  deps: VolumeGroupDeps,
+  context: ReconcileContext,
+  group: VolumeGroup,
+): Promise<Report<VolumeGroup>> {
+  const parts = { access: deps.volumeGroups, object: group, exec: deps.exec, context };
+  const result = await converge(parts, () => observe(deps, context, group), planVolumeGroupLeaving);
+  if (result.kind === "unsettled") return unsettled();
+  if (result.kind === "blocked") return waiting(result.blocked.reason, `${deps.hostName}: ${result.blocked.message}`);
+  return waiting(LEFT, `is out of use on ${deps.hostName}, and follows the primary of its mirror`);
+}
+
+/** Ready's reason of a group that keeps its mirror's device open no more. */
+export const LEFT = "Left";
+
 function desiredGroup(deps: VolumeGroupDeps, group: VolumeGroup): DesiredVolumeGroup {
   const { spec, metadata, status } = group;
   const pool = spec.thinPool;
   return {
     name: lvmGroupName(group),
     uid: metadata.uid ?? "",
-    devices: groupDevices(group, deps.mirrors),
+    devices: groupDevices(group, deps),
     adopt: spec.adopt !== undefined,
     overwrite: spec.overwrite,
     knownUuid: status?.uuid,
@@ -121,7 +147,7 @@ async function finalizeGroup(deps: VolumeGroupDeps, context: ReconcileContext, g
   };
   let gone = false;
   const result = await runPass(context, deps.volumeGroups, group, async (): Promise<Report<VolumeGroup>> => {
-    const [device] = groupDevices(group, deps.mirrors);
+    const [device] = groupDevices(group, deps);
     const parts = { access: deps.volumeGroups, object: group, exec: deps.exec, context, device };
     const plan = (seen: Awaited<ReturnType<typeof observe>>): Plan => {
       const volumes = seen.group === undefined ? [] : inside(deps, group);

@@ -16,7 +16,7 @@ import {
 import { planVolumeRemoval } from "../../executors/lvm/removal.ts";
 import { formatBytes, parseBytes } from "../../machinery/quantity.ts";
 import { done, type Reconcile, type ReconcileContext, requeueAfter, type Result } from "../../machinery/result.ts";
-import { lvmGroupName, lvmScope, type ScopeSources } from "../lvm-scope.ts";
+import { groupProblem, lvmGroupName, lvmScope, type ScopeSources } from "../lvm-scope.ts";
 import type { ObjectAccess, ObjectReader } from "../object-access.ts";
 import { converge, ready, type Report, runPass, unsettled, waiting } from "../pass.ts";
 
@@ -52,6 +52,8 @@ async function onePass(deps: VolumeDeps, context: ReconcileContext, volume: Volu
   const groupName = volume.spec.volumeGroupRef.name;
   const group = deps.volumeGroups.get({ namespace: "", name: groupName });
   if (group === undefined) return waiting("VolumeGroupMissing", `there is no VolumeGroup ${groupName}`);
+  const problem = groupProblem(group, deps);
+  if (problem !== undefined) return waiting(problem.reason, problem.message, keptFields(volume));
   const wanted = desiredVolume(deps, volume, group);
   if ("conditions" in wanted) return wanted;
   const device = volumeDevicePath(wanted.group, wanted.name);

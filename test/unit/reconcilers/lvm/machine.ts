@@ -1,6 +1,7 @@
 import { TapeCut } from "../../../../executors/command/tape.ts";
 import type { Command } from "../../../../executors/command/types.ts";
 import { CLEANUP_FINALIZER } from "../../../../crds/constants.ts";
+import type { MirrorReplica } from "../../../../crds/generated/mirror-replica.ts";
 import type { Snapshot } from "../../../../crds/generated/snapshot.ts";
 import type { VolumeGroup } from "../../../../crds/generated/volume-group.ts";
 import type { Volume } from "../../../../crds/generated/volume.ts";
@@ -74,6 +75,13 @@ export class Machine {
   readonly volumes = new Store<Volume>((what) => this.#effect(what));
   readonly snapshots = new Store<Snapshot>((what) => this.#effect(what));
 
+  /** This host's side of the mirror `m1`, if it has one. */
+  replica: MirrorReplica | undefined;
+  readonly #replicas = {
+    get: () => this.replica,
+    list: () => (this.replica === undefined ? [] : [this.replica]),
+  };
+
   constructor(model = new LvmModel().withDisk("/dev/sdb").withDisk("/dev/sdc")) {
     this.model = model;
   }
@@ -94,7 +102,7 @@ export class Machine {
       write: () => this.model.write(),
       read: (path: string) => this.model.read(path),
     };
-    const base = { hostName: "alpha", exec, volumeGroups, mirrors: { get: () => undefined, list: () => [] } };
+    const base = { hostName: "alpha", exec, volumeGroups, replicas: this.#replicas };
     const kinds: readonly (readonly [Store<Reconciled>, Reconcile])[] = [
       [volumeGroups, volumeGroupReconciler({ ...base, volumes })],
       [volumes, volumeReconciler({ ...base, volumes, snapshots })],
