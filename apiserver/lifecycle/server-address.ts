@@ -1,4 +1,4 @@
-import { formatMicroTime } from "../../machinery/clock.ts";
+import { formatMicroTime, sleep } from "../../machinery/clock.ts";
 import type { KubeObject } from "../../machinery/object.ts";
 import { jsonEqual } from "../objects/equal.ts";
 import { type Address, formatAddress, parseAddress, publishedObjects } from "./api-endpoints.ts";
@@ -15,6 +15,8 @@ const SERVICE = { namespace: "default", name: "kubernetes" };
 const SLICE_LABEL = "kubernetes.io/service-name";
 
 const RENEW_MS = 20_000;
+/** For taking the address back at the end: a store that does not answer must not keep the server from stopping. */
+const FAREWELL_MS = 2000;
 /** A server whose Lease stands still for so long, by our own clock, is dead. */
 const DEAD_MS = 60_000;
 
@@ -47,8 +49,15 @@ export class ServerAddress {
     this.#loop.start();
   }
 
-  /** Takes this server off the list. */
+  /** Takes this server off the list, if that can be done soon. */
   async stop(): Promise<void> {
+    const timer = new AbortController();
+    const late = sleep(this.#deps.clock, FAREWELL_MS, timer.signal).catch(() => {});
+    await Promise.race([this.#withdraw(), late]);
+    timer.abort();
+  }
+
+  async #withdraw(): Promise<void> {
     await this.#loop.stop();
     try {
       const own = await this.#cluster.get(this.#leasePlace());

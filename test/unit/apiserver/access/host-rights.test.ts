@@ -326,9 +326,11 @@ describe("a virtual machine on its way", () => {
     status: { hostName: "a", run: { epoch: 4, hostName: "b" } },
   });
 
-  it("is taken by the host that it is bound to", async () => {
+  it("is taken by the host that it is bound to, but never from the host that has it", async () => {
     const taken = withStatus(moving, { run: { epoch: 5, hostName: "a" } });
-    expect(await write("virtualmachines", "patch", moving, taken, { subresource: "status" })).toBe(true);
+    const free = withStatus(moving, { run: { epoch: 4 } });
+    expect(await write("virtualmachines", "patch", free, taken, { subresource: "status" })).toBe(true);
+    expect(await write("virtualmachines", "patch", moving, taken, { subresource: "status" })).toBe(false);
   });
 
   it("is released by the host that runs it", async () => {
