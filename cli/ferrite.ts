@@ -17,7 +17,7 @@ const MODULES: readonly CommandModule[] = [
   { commands: ["agent", "join"], load: async () => (await import("./agent-commands.ts")).addAgentCommands },
 ];
 
-const program = new Command("ferrite").description(packageJson.description);
+const program = new Command("ferrite").description(packageJson.description).version(packageJson.version);
 program
   .command("version")
   .description("print the version")
