@@ -16,6 +16,7 @@ const ROUNDS = Number(values.rounds);
 const AT_ONCE = Number(values["at-once"]);
 const HOSTS = ["alpha", "beta"] as const;
 const SIZE_MIB = 16;
+const AGENT = "^node .*ferrite-agent.mjs agent ";
 
 const lab = await Lab.start({ name: "bench-storage", diesWithUs: true, log: (line) => console.error(line) });
 const cluster = await Cluster.start(lab, resolve(`.ferrite/lab-cluster/bench-storage-${process.pid}`), [...HOSTS]);
@@ -112,33 +113,40 @@ function apply(kind: string, name: string, spec: unknown, namespaced: boolean): 
   return cluster.apply({ apiVersion: "ferrite.dev/v1alpha1", kind, metadata, spec });
 }
 
-/** CPU of the agents over a minute in which nothing changes, and their memory. */
+/** How long an agent takes from its start to its work, its CPU over a minute in which nothing changes, and its memory then. */
 async function idleAgents() {
+  const readySeconds: number[] = [];
+  for (const host of HOSTS) readySeconds.push(await seconds(() => restartAgent(host)));
   await sleep(30_000);
-  const read = () =>
-    Promise.all(
-      HOSTS.map((host) =>
-        lab
-          .guest(host)
-          .sh(
-            "p=$(pgrep -f ferrite-agent.mjs | head -n1); cut -d' ' -f14,15 /proc/$p/stat; awk '/VmRSS/{print $2}' /proc/$p/status",
-          ),
-      ),
-    );
-  const before = await read();
+  const before = await Promise.all(HOSTS.map(readAgent));
   const started = performance.now();
   await sleep(60_000);
-  const after = await read();
+  const after = await Promise.all(HOSTS.map(readAgent));
   const elapsed = (performance.now() - started) / 1000;
   return HOSTS.map((host, index) => {
-    const ticks = (text: string | undefined) =>
-      (text ?? "")
-        .split("\n")[0]
-        ?.split(" ")
-        .reduce((sum, part) => sum + Number(part), 0) ?? 0;
-    const cpuPercent = Number(((ticks(after[index]) - ticks(before[index])) / elapsed).toFixed(2));
-    return { host, cpuPercent, rssMiB: Math.round(Number((after[index] ?? "").split("\n")[1]) / 1024) };
+    const ticks = (after[index]?.cpuTicks ?? Number.NaN) - (before[index]?.cpuTicks ?? Number.NaN);
+    // A tick is a hundredth of a second.
+    const cpuPercent = Number((ticks / elapsed).toFixed(2));
+    return { host, readySeconds: readySeconds[index], cpuPercent, rssMiB: after[index]?.rssMiB };
   });
+}
+
+async function restartAgent(host: (typeof HOSTS)[number]): Promise<void> {
+  const guest = lab.guest(host);
+  const runs = "$(grep -c 'agent runs' /persist/agent.log)";
+  const lives = (await guest.sh(`echo ${runs}`)).trim();
+  // The loop that keeps it running starts it again a second later.
+  const script = `pkill -9 -f '${AGENT}'; until [ ${runs} -gt ${lives} ]; do sleep 0.1; done`;
+  await guest.sh(script, { timeoutMs: 60_000 });
+}
+
+async function readAgent(
+  host: (typeof HOSTS)[number],
+): Promise<{ readonly cpuTicks: number; readonly rssMiB: number }> {
+  const script = `p=$(pgrep -f '${AGENT}'); cut -d' ' -f14,15 /proc/$p/stat; sed -n 's/^VmRSS:[^0-9]*\\([0-9]*\\).*/\\1/p' /proc/$p/status`;
+  const [ticks = "", kibibytes = ""] = (await lab.guest(host).sh(script)).split("\n");
+  const cpuTicks = ticks.split(" ").reduce((sum, part) => sum + Number(part), 0);
+  return { cpuTicks, rssMiB: Math.round(Number(kibibytes) / 1024) };
 }
 
 async function until(attempt: () => Promise<unknown>): Promise<void> {
