@@ -26,7 +26,8 @@ export class Meetings {
     const nowMs = this.#nowMs();
     if (connected(view.observed)) this.#aloneSinceMs.delete(name);
     else if (!this.#aloneSinceMs.has(name)) this.#aloneSinceMs.set(name, nowMs);
-    if (talks(view.observed)) return true;
+    // What is not up yet is not trying: nothing is to be spared.
+    if (talks(view.observed) || view.observed.kernel === undefined) return true;
     const tried = this.#triedMs.get(name);
     if (tried !== undefined && nowMs - tried < RETRY_MS) return false;
     this.#triedMs.set(name, nowMs);

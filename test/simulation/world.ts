@@ -3,6 +3,7 @@ import { startControllers } from "../../controllers/start.ts";
 import { HOST_USER_PREFIX } from "../../crds/constants.ts";
 import type { HostPair, HostPairMirror, HostPairStatus } from "../../crds/generated/host-pair.ts";
 import type { Mirror } from "../../crds/generated/mirror.ts";
+import type { Executor } from "../../executors/command/types.ts";
 import { ModelDisk } from "../../executors/model/disk.ts";
 import { DrbdModel } from "../../executors/model/drbd.ts";
 import { modelMailbox } from "../../executors/model/mailbox.ts";
@@ -54,6 +55,8 @@ export class World {
   violation: Violation | undefined;
   /** How far each machine's wall clock is off. */
   readonly wallOffsetMs = new Map<string, number>();
+  /** What an agent changes its machine with; a test may come between. */
+  tools: (host: HostName, executor: Executor) => Executor = (_, executor) => executor;
   /** Agents that an administrator keeps down. */
   readonly #agents = new Map<HostName, Running>();
   #controllers: Running | undefined;
@@ -179,7 +182,7 @@ export class World {
         hostName: name,
         address: name === "alpha" ? "10.0.0.1" : "10.0.0.2",
         transport: link.transport(process),
-        exec: process.executor(machine.executor),
+        exec: process.executor(this.tools(name, machine.executor)),
         follow: process.follow(machine.follow),
         mailbox: process.mailbox(modelMailbox(machine)),
         hypervisors: {},

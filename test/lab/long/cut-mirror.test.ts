@@ -29,7 +29,7 @@ const make = (name: string) =>
 const remove = (mirror: string) => f.kubectl("delete", "mirror", mirror, `--timeout=${f.seconds(240)}s`);
 /** The first two words say what a step is. */
 const words = (lines: readonly string[]) =>
-  lines.map((line) => line.replace(" --", "").split(" ").slice(0, 3).join(" "));
+  lines.map((line) => line.replace(" -- ", " ").split(" ").slice(0, 3).join(" "));
 
 async function expectUsable(mirror: string): Promise<void> {
   await bothAreMembers(mirror);
