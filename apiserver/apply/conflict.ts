@@ -39,7 +39,10 @@ function message(conflicts: readonly Conflict[], causes: readonly { message: str
   return `Apply failed with ${causes.length} conflicts: ${byManager.join("\n")}`;
 }
 
-/** `"kubectl-edit" using apps/v1`, `"other"`, `"controller" with subresource "status" using example.com/v1`. */
+/**
+ * As kube-apiserver shows a manager, without the time of its write: `"kubectl-edit" using apps/v1`, `"other"`, `"controller"
+ * with subresource "status" using example.com/v1`.
+ */
 function display({ manager, operation, apiVersion, subresource }: Manager): string {
   const name = JSON.stringify(manager) + (subresource === "" ? "" : ` with subresource ${JSON.stringify(subresource)}`);
   return operation === "Update" ? `${name} using ${apiVersion}` : name;

@@ -103,6 +103,28 @@ describe("what users are told", () => {
     );
   });
 
+  it("fields that others own, by manager, with how and in which version they write; no times, as in Kubernetes", async () => {
+    await kubectl.ok(["create", "-f", "-"], widget("w-owned", "size: 1, color: blue, replicas: 1"));
+    await kubectl.ok(["patch", "widget", "w-owned", "--type=merge", "-p", '{"spec":{"replicas":2}}']);
+    await kubectl.ok(["apply", "--server-side", "--field-manager=third", "-f", "-"], widget("w-owned", "size: 1"));
+    const apply = (spec: string) =>
+      kubectl.fails(["apply", "--server-side", "--field-manager=me", "-f", "-"], widget("w-owned", spec));
+    expect(await apply("size: 1, color: red")).toContain(
+      'Apply failed with 1 conflict: conflict with "kubectl-create" using example.com/v1: .spec.color\n',
+    );
+    expect(await apply("size: 5, color: red, replicas: 3")).toContain(
+      [
+        'Apply failed with 4 conflicts: conflicts with "kubectl-create" using example.com/v1:',
+        "- .spec.color",
+        "- .spec.size",
+        'conflicts with "kubectl-patch" using example.com/v1:',
+        "- .spec.replicas",
+        'conflicts with "third":',
+        "- .spec.size",
+      ].join("\n"),
+    );
+  });
+
   it("a JSON patch whose test does not hold", async () => {
     await kubectl.ok(["create", "-f", "-"], widget("w-test"));
     const patch = '[{"op":"test","path":"/spec/size","value":99},{"op":"replace","path":"/spec/size","value":1}]';

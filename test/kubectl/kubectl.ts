@@ -6,8 +6,11 @@ import { delimiter, join } from "node:path";
 
 const PATH = `${process.env["PATH"] ?? ""}${delimiter}/usr/lib/google-cloud-sdk/bin${delimiter}${join(process.env["HOME"] ?? "/root", ".cache/ferrite/kubectl-trixie/usr/bin")}`;
 
-/** kubectl 1.32 where it is there under that name: some machines' plain kubectl picks another version by the server's. */
-const PROGRAM = ["kubectl.1.32", "kubectl"].find(
+/**
+ * `FERRITE_KUBECTL`, else kubectl 1.32 where it is there under that name: some machines' plain kubectl picks another
+ * version by the server's.
+ */
+const PROGRAM = [process.env["FERRITE_KUBECTL"] ?? "kubectl.1.32", "kubectl"].find(
   (name) => spawnSync(name, ["version", "--client"], { env: { PATH } }).status === 0,
 );
 
