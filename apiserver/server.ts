@@ -103,6 +103,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     documents: {
       registry,
       openApi: new OpenApi(registry, VERSION.gitVersion),
+      tokens: core.identity.tokens,
       serverAddress: () => (listener === undefined ? "" : `${listener.host}:${listener.port}`),
     },
     checks: [

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { ServiceAccountTokens } from "../access/tokens/service-account-tokens.ts";
 import { DISCOVERY_CONVERSIONS, negotiateOutput } from "../codec/media-type.ts";
 import { aggregatedDiscovery } from "../discovery/aggregated.ts";
 import { apiGroup, apiGroupList, apiResourceList, apiVersions } from "../discovery/legacy.ts";
@@ -12,10 +13,17 @@ export interface DocumentSources {
   readonly openApi: OpenApi;
   /** `host:port` that clients reach this server by. */
   readonly serverAddress: () => string;
+  /** For those who check ServiceAccount tokens without asking us. */
+  readonly tokens: Pick<ServiceAccountTokens, "jwks" | "openIdConfiguration">;
 }
 
 /** Documents that describe the API: version, discovery, OpenAPI; `undefined`: the path is none of them. */
-export function documentResponse(sources: DocumentSources, request: HttpRequest): HttpResponse | undefined {
+export async function documentResponse(
+  sources: DocumentSources,
+  request: HttpRequest,
+): Promise<HttpResponse | undefined> {
+  const issuer = await issuerResponse(sources, request.path);
+  if (issuer !== undefined) return issuer;
   const parts = request.path.split("/").filter((part) => part !== "");
   const [root, group, version, ...rest] = parts;
   if (root === "version" && parts.length === 1) return jsonResponse(200, VERSION);
@@ -32,6 +40,14 @@ export function documentResponse(sources: DocumentSources, request: HttpRequest)
     return document ? jsonResponse(200, document) : undefined;
   }
   return undefined;
+}
+
+/** OpenID Connect Discovery 1.0, as far as tokens of ServiceAccounts go. */
+async function issuerResponse({ tokens }: DocumentSources, path: string): Promise<HttpResponse | undefined> {
+  const headers = { "cache-control": "public, max-age=3600" };
+  if (path === "/.well-known/openid-configuration") return jsonResponse(200, tokens.openIdConfiguration(), headers);
+  if (path !== "/openid/v1/jwks") return undefined;
+  return jsonResponse(200, await tokens.jwks(), { ...headers, "content-type": "application/jwk-set+json" });
 }
 
 function rootDiscovery(sources: DocumentSources, request: HttpRequest, root: "api" | "apis"): HttpResponse {

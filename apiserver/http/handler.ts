@@ -28,7 +28,7 @@ export interface HandlerOptions extends ResourceServing, Observers {
   readonly log: Logger;
 }
 
-const DOCUMENT_PATHS = /^\/(api|apis|openapi|metrics|version)(\/|$)/;
+const DOCUMENT_PATHS = /^\/(api|apis|openapi|openid|\.well-known|metrics|version)(\/|$)/;
 const HEALTH_PATHS = /^\/(livez|readyz|healthz)(\/|$)/;
 
 /** Answers one request; whatever goes wrong becomes a Status. Never rejects. */
@@ -114,7 +114,7 @@ async function route(
     const { contentType, text } = await options.metrics.render();
     return { status: 200, headers: { "content-type": contentType }, body: text };
   }
-  const document = documentResponse(options.documents, request);
+  const document = await documentResponse(options.documents, request);
   if (document === undefined) throw unknownPath();
   return document;
 }

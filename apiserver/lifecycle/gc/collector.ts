@@ -102,6 +102,7 @@ export class GarbageCollector implements FeedSubscriber {
 
   /** Deletes the object if nobody owns it any more, or drops the references that lead nowhere. */
   async #collect(node: Node, live: KubeObject): Promise<number | void> {
+    if (this.#namesNamespacedOwner(node)) return this.#keep(node);
     const owners = await this.#classify(node);
     const lost = [...owners.dangling, ...owners.waiting];
     if (lost.length === 0) return owners.observed ? undefined : RECHECK_MS;
@@ -124,6 +125,18 @@ export class GarbageCollector implements FeedSubscriber {
       this.#deps.log.info({ kind: resource.kind, namespace, name }, "deleted: its owners are gone");
   }
 
+  /** A cluster-scoped object cannot be owned from inside a namespace: there is no telling which one is meant. */
+  #namesNamespacedOwner({ namespace, owners }: Node): boolean {
+    if (namespace !== "") return false;
+    return owners.some((owner) => findKind(this.#cluster, groupOf(owner.apiVersion), owner.kind)?.namespaced === true);
+  }
+
+  /** As Kubernetes does since 1.20: what cannot be resolved is never collected, whatever the other owners are. */
+  #keep({ resource, name }: Node): void {
+    const why = "a cluster-scoped object names an owner of a namespaced kind: it is never collected";
+    this.#deps.log.warn({ kind: resource.kind, name }, why);
+  }
+
   async #classify(node: Node): Promise<Owners> {
     const owners: Record<State, OwnerReference[]> = { solid: [], dangling: [], waiting: [] };
     for (const owner of node.owners) owners[await this.#stateOf(owner, node)].push(owner);
@@ -140,8 +153,6 @@ export class GarbageCollector implements FeedSubscriber {
         `cannot tell whether the owner ${owner.kind} ${owner.name} (${owner.apiVersion}) is there: the kind is not served`,
       );
     }
-    // A cluster-scoped object cannot be owned from inside a namespace: there is no telling which.
-    if (resource.namespaced && dependent.namespace === "") return "dangling";
     const namespace = resource.namespaced ? dependent.namespace : "";
     const live = await this.#cluster.get({ resource, namespace, name: owner.name });
     if (live?.metadata.uid !== owner.uid) return "dangling";
@@ -177,7 +188,7 @@ export class GarbageCollector implements FeedSubscriber {
 
   /** Lets the object go when nothing blocks it; until then its dependents are seen to. */
   async #completeForeground(node: Node): Promise<number | void> {
-    const blocking = () => this.#graph.dependents(node.uid).filter((dependent) => blocks(dependent, node.uid));
+    const blocking = () => this.#graph.dependents(node.uid).filter((dependent) => blocks(dependent, node));
     if (blocking().length === 0) await this.#readDependents(node);
     const dependents = this.#graph.dependents(node.uid);
     for (const { uid, deleting, observed } of dependents) if (!deleting || !observed) this.#loop.add(uid);

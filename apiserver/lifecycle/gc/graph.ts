@@ -44,8 +44,11 @@ export function toNode(resource: Resource, object: KubeObject, observed: boolean
 }
 
 /** Whether the reference of a dependent holds up the foreground deletion of its owner. */
-export const blocks = (dependent: Node, ownerUid: string): boolean =>
-  dependent.owners.some((owner) => owner.uid === ownerUid && owner.blockOwnerDeletion === true);
+export function blocks(dependent: Node, owner: Node): boolean {
+  // What cannot be owned by it is not deleted for it either: it would hold the owner up for ever.
+  if (owner.resource.namespaced && dependent.namespace === "") return false;
+  return dependent.owners.some(({ uid, blockOwnerDeletion }) => uid === owner.uid && blockOwnerDeletion === true);
+}
 
 /** Who owns whom, by uid. References may name objects that are not there. */
 export class OwnerGraph {

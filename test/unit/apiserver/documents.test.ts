@@ -1,8 +1,10 @@
+import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from "jose";
 import { beforeEach, describe, expect, it } from "vitest";
 import { ownDefinitions } from "../../../apiserver/own-definitions.ts";
 import { MemoryStorage } from "../../../apiserver/storage/memory.ts";
 import { systemClock } from "../../../machinery/clock.ts";
 import { type Harness, startHarness, widgetCrd, WIDGETS } from "./harness.ts";
+import { askAs } from "./lifecycle/world.ts";
 
 const CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const AGGREGATED = (version: string) => `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
@@ -215,4 +217,25 @@ it("/version is a version that clients can compare", async () => {
   const { body } = await harness.ask<{ major: string; minor: string; gitVersion: string }>("GET", "/version");
   expect(body).toMatchObject({ major: expect.stringMatching(/^\d+$/), minor: expect.stringMatching(/^\d+$/) });
   expect(body.gitVersion).toMatch(/^v\d+\.\d+\.\d+-ferrite\.\d+\.\d+\.\d+$/);
+});
+
+it("ServiceAccount tokens can be checked by the documents of their issuer", async () => {
+  const configuration = await harness.ask<{ issuer: string; jwks_uri: string }>(
+    "GET",
+    "/.well-known/openid-configuration",
+  );
+  const { headers, body } = await harness.ask<JSONWebKeySet>("GET", new URL(configuration.body.jwks_uri).pathname);
+  expect(headers["content-type"]).toBe("application/jwk-set+json");
+  expect(JSON.stringify(body)).not.toContain('"d":');
+  const accounts = "/api/v1/namespaces/default/serviceaccounts";
+  await harness.ask("POST", accounts, { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "robot" } });
+  const issued = await harness.ask<{ status: { token: string } }>("POST", `${accounts}/robot/token`, {
+    apiVersion: "authentication.k8s.io/v1",
+    kind: "TokenRequest",
+    spec: { audiences: ["vault"] },
+  });
+  const { payload } = await jwtVerify(issued.body.status.token, createLocalJWKSet(body), { audience: "vault" });
+  expect([payload.iss, payload.sub]).toEqual([configuration.body.issuer, "system:serviceaccount:default:robot"]);
+  // For ServiceAccounts by the default roles; not for everybody.
+  expect((await askAs(harness.server, {}, "GET", "/openid/v1/jwks")).status).toBe(403);
 });

@@ -144,14 +144,29 @@ describe("references that lead nowhere", () => {
     expect((await get("kept")).status).toBe(200);
   });
 
-  it("across namespaces or out of one count as absent", async () => {
+  it("across namespaces count as absent", async () => {
     const owner = await create(configMap("owner"));
     const elsewhere = "/api/v1/namespaces/kube-public/configmaps";
     await create(configMap("child", [ownedBy(owner)]), elsewhere);
-    await create(clusterRole("wide", [ownedBy(owner)]), ROLES);
     await eventually(async () => expect((await get("child", elsewhere)).status).toBe(404));
-    await eventually(async () => expect((await get("wide", ROLES)).status).toBe(404));
     expect((await get("owner")).status).toBe(200);
+  });
+
+  it("out of a namespace cannot be resolved: such an object is never collected, and holds nobody up", async () => {
+    const owner = await create(configMap("owner"));
+    const lost = stranger({ apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRole" });
+    await create(clusterRole("wide", [ownedBy(owner, true)]), ROLES);
+    await create(clusterRole("mixed", [ownedBy(owner), lost]), ROLES);
+    /** One that is collected tells that the collector has been there. */
+    const passed = async (name: string) => {
+      await create(clusterRole(name, [lost]), ROLES);
+      await eventually(async () => expect((await get(name, ROLES)).status).toBe(404));
+    };
+    await passed("before");
+    await remove("owner", "Foreground");
+    await gone("owner");
+    await passed("after");
+    expect([(await get("wide", ROLES)).status, (await get("mixed", ROLES)).status]).toEqual([200, 200]);
   });
 });
 
