@@ -21,14 +21,16 @@ export function prepareForCreate(context: VerbContext, call: ApiCall, object: Ku
   for (const warning of finalizerWarnings(object, [])) call.warn(warning);
   fillSystemFields(context, call, object);
   if (resource.status) delete object["status"];
+  const { prepareForCreate: fillIn, validate } = resource.strategy;
   if (resource.builtin) checkSchema(resource, object, undefined);
-  resource.strategy.prepareForCreate?.(object, user);
+  fillIn?.(object, user);
   // What the strategy filled in may have defaults of its own.
   resource.compiled.applyDefaults(object);
+  const isChecked = resource.builtin && fillIn === undefined;
   const errors = [
     ...validateMetadata(object, resource),
-    ...resource.compiled.validate(object),
-    ...(resource.strategy.validate?.(object, undefined) ?? []),
+    ...(isChecked ? [] : resource.compiled.validate(object)),
+    ...(validate?.(object, undefined) ?? []),
   ];
   if (errors.length > 0) throw invalid(resource, nameOf(object), errors);
 }

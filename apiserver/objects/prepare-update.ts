@@ -20,12 +20,12 @@ export function prepareForUpdate(call: ApiCall, updated: KubeObject, live: KubeO
   else if (info.subresource !== "") keepMetadata(updated, live);
   else if (resource.status) keep(updated, live, "status");
   if (resource.builtin) checkSchema(resource, updated, live);
-  runStrategy(call, updated, live);
+  const isChecked = resource.builtin && !runStrategy(call, updated, live);
   bumpGeneration(call, updated, live);
   for (const warning of finalizerWarnings(updated, live.metadata.finalizers ?? [])) call.warn(warning);
   errors.push(
     ...validateMetadata(updated, resource),
-    ...resource.compiled.validate(updated, live),
+    ...(isChecked ? [] : resource.compiled.validate(updated, live)),
     ...(resource.strategy.validate?.(updated, live) ?? []),
   );
   if (errors.length > 0) throw invalid(resource, nameOf(live), errors);
@@ -79,11 +79,15 @@ function keepMetadata(updated: KubeObject, live: KubeObject): void {
   if (managedFields !== undefined) updated.metadata.managedFields = managedFields;
 }
 
-function runStrategy({ resource, info, user }: ApiCall, updated: KubeObject, live: KubeObject): void {
-  const { strategy } = resource;
-  if (info.subresource === "") strategy.prepareForUpdate?.(updated, live, user);
-  else if (info.subresource === "status") strategy.prepareForStatusUpdate?.(updated, live, user);
-  else resource.custom[info.subresource]?.prepareForUpdate(updated, live, user);
+/** False: there is none, nothing has been changed. */
+function runStrategy({ resource, info, user }: ApiCall, updated: KubeObject, live: KubeObject): boolean {
+  const { strategy, custom } = resource;
+  const { subresource } = info;
+  if (subresource === "") strategy.prepareForUpdate?.(updated, live, user);
+  else if (subresource === "status") strategy.prepareForStatusUpdate?.(updated, live, user);
+  else custom[subresource]?.prepareForUpdate(updated, live, user);
+  if (subresource === "") return strategy.prepareForUpdate !== undefined;
+  return subresource === "status" ? strategy.prepareForStatusUpdate !== undefined : custom[subresource] !== undefined;
 }
 
 /** Grows when anything but metadata, and but the status of a kind with that subresource, has changed. */

@@ -3,6 +3,7 @@ import { cloneJson } from "../apply/json-value.ts";
 import type { Resource } from "../registry/types.ts";
 import type { Stored } from "../storage/types.ts";
 import { renderStored } from "../storage/value.ts";
+import { jsonEqual } from "./equal.ts";
 
 /** A stored object as one version of a resource shows it: shared by all readers, never changed in place. */
 export interface Presented {
@@ -27,7 +28,22 @@ export function present(resource: Resource, stored: Stored): Presented {
 
 function makePresented(resource: Resource, stored: Stored): Presented {
   if (resource.builtin && resource.conversion === undefined) return new StoredForm(stored);
-  return asPresented(toServed(resource, stored));
+  const object = toServed(resource, stored);
+  // Nearly always: then the text is there already, and need not be kept a second time.
+  return jsonEqual(object, stored.object) ? new ServedForm(stored, object) : asPresented(object);
+}
+
+/** What is shown as it is stored, and read often as an object. */
+class ServedForm implements Presented {
+  readonly object: KubeObject;
+  readonly #stored: Stored;
+  constructor(stored: Stored, object: KubeObject) {
+    this.#stored = stored;
+    this.object = object;
+  }
+  get text(): string {
+    return renderStored(this.#stored);
+  }
 }
 
 /** What is shown exactly as it is stored: written out without being parsed. */

@@ -6,7 +6,7 @@ import { defaultObject } from "./defaults.ts";
 import { checkEmbedded } from "./embedded.ts";
 import { invalidValue, NO_FIELD } from "./field-error.ts";
 import { checkListTypes } from "./list-type.ts";
-import { buildNode, type Node, nestsDeeperThan } from "./node.ts";
+import { buildNode, type Node, nestsDeeperThan, someNode } from "./node.ts";
 import { pruneObject } from "./prune.ts";
 import { Ratchet } from "./ratchet.ts";
 import type { CompiledSchema, SchemaNode } from "./types.ts";
@@ -38,13 +38,14 @@ export function compileChecks(
   const values = compileValues(schema);
   const meter = new Meter();
   const rules = compileRules(schema, { isResource, meter });
+  const invariants = invariantsOf(node);
   return (value, old) => {
     if (nestsDeeperThan(value, MAX_DEPTH)) {
       return [invalidValue(NO_FIELD, "", `the object must not be nested more than ${MAX_DEPTH} levels deep`)];
     }
     const ratchet = old === undefined ? undefined : new Ratchet(value, old, node);
     const isExcused = (pointer: readonly string[]): boolean => ratchet?.isUnchanged(pointer) === true;
-    const errors = [...values(value, isExcused), ...checkInvariants({ value, old, node })];
+    const errors = [...values(value, isExcused), ...checkInvariants(invariants, { value, old, node })];
     if (rules === undefined) return errors;
     if (errors.some(({ reason }) => BLOCKING.has(reason)))
       return [...errors, invalidValue(NO_FIELD, null, NOT_CHECKED)];
@@ -63,9 +64,22 @@ const BLOCKING: ReadonlySet<FieldError["reason"]> = new Set([
 const NOT_CHECKED =
   "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
 
+type Invariant = typeof checkEmbedded;
+
+/** Most schemas have nothing of the kind: then objects are not walked. */
+function invariantsOf(node: Node): readonly Invariant[] {
+  const found: Invariant[] = [];
+  if (someNode(node, ({ embedded }) => embedded)) found.push(checkEmbedded);
+  if (someNode(node, ({ schema }) => schema["x-kubernetes-list-type"] !== undefined)) found.push(checkListTypes);
+  return found;
+}
+
 /** Embedded objects and list types: an update may keep what was wrong before. */
-function checkInvariants({ value, old, node }: { value: unknown; old: unknown; node: Node }): FieldError[] {
-  return [checkEmbedded, checkListTypes].flatMap((check) => {
+function checkInvariants(
+  invariants: readonly Invariant[],
+  { value, old, node }: { value: unknown; old: unknown; node: Node },
+): FieldError[] {
+  return invariants.flatMap((check) => {
     const errors = check(value, node);
     const isRatcheted = errors.length > 0 && old !== undefined && check(old, node).length > 0;
     return isRatcheted ? [] : errors;

@@ -31,6 +31,18 @@ export function buildNode(schema: SchemaNode): Node {
   };
 }
 
+/** Whether `wanted` holds for the node or for one below it. */
+export function someNode(node: Node, wanted: (node: Node) => boolean): boolean {
+  if (wanted(node)) return true;
+  const { properties, additional, items } = node;
+  const below = [
+    ...properties.values(),
+    ...(typeof additional === "object" ? [additional] : []),
+    ...(items ? [items] : []),
+  ];
+  return below.some((each) => someNode(each, wanted));
+}
+
 /** The schema of one key of an object: the property, else that of additional entries, else nothing. */
 export function nodeOfKey(node: Node | undefined, key: string): Node | undefined {
   const property = node?.properties.get(key);

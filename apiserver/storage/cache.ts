@@ -4,7 +4,7 @@ import type { Logger } from "../../machinery/log.ts";
 import type { Random } from "../../machinery/random.ts";
 import { CacheEvent } from "./cache-event.ts";
 import { CacheBehindError, CacheDivergedError, ExpiredError, StorageUnavailableError } from "./errors.ts";
-import { EventWindow } from "./event-window.ts";
+import { EventWindow, type WindowLimits } from "./event-window.ts";
 import { listAll } from "./list-all.ts";
 import { replayUpTo } from "./replay.ts";
 import type { RevisionSource } from "./revision-source.ts";
@@ -21,8 +21,9 @@ export interface CacheOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
-  /** Events kept for watches that come back; default 4,096. Older ones are read from the store. */
+  /** What is kept for watches that come back; default 4,096 events and 4 MiB. Older events are read from the store. */
   readonly windowEvents?: number;
+  readonly windowBytes?: number;
   /** Most events that wait for one slow watch; default 1,024. */
   readonly bufferEvents?: number;
   /** How long `waitFor` waits; default 3,000. */
@@ -31,6 +32,11 @@ export interface CacheOptions {
 
 const RETRY = { baseMs: 50, maxMs: 2000, jitter: 0.5 };
 const PROGRESS_RETRY_MS = 20;
+
+const windowLimits = ({ windowEvents = 4096, windowBytes = 4 * 2 ** 20 }: CacheOptions): WindowLimits => ({
+  events: windowEvents,
+  bytes: windowBytes,
+});
 
 interface Waiter {
   readonly revision: number;
@@ -58,7 +64,7 @@ export class ResourceCache {
 
   constructor(options: CacheOptions) {
     this.#options = options;
-    this.#window = new EventWindow(options.windowEvents ?? 4096, 0);
+    this.#window = new EventWindow(windowLimits(options), 0);
   }
 
   /** Begins to follow the store; `ready` tells when there is something to read. */
@@ -176,13 +182,13 @@ export class ResourceCache {
   }
 
   async #listAgain(): Promise<void> {
-    const { storage, prefix, windowEvents = 4096 } = this.#options;
+    const { storage, prefix } = this.#options;
     const { items, revision } = await listAll(storage, prefix);
     const next = new SortedItems();
     for (const stored of items) next.set(stored);
     for (const subscription of this.#subscriptions) subscription.cut(new ExpiredError(this.#revision, revision));
     this.#items = next;
-    this.#window = new EventWindow(windowEvents, revision);
+    this.#window = new EventWindow(windowLimits(this.#options), revision);
     this.#moveTo(revision);
   }
 

@@ -57,7 +57,7 @@ export interface Stored {
   readonly key: string;
   /**
    * With `metadata.resourceVersion` set to `revision`. Never changed in place: it is shared by all readers. Parsed on
-   * first use; throws CorruptValueError when it is no object.
+   * first use, and again when it was not used for long; throws CorruptValueError when it is no object.
    */
   readonly object: KubeObject;
   readonly revision: number;

@@ -49,8 +49,15 @@ export function renderStored(stored: Stored): string {
   return `${head}"resourceVersion":"${revision}",${value.slice(head.length)}`;
 }
 
-/** A value as read from the store; the object is parsed when somebody asks for it, once. */
+/** What is parsed takes about three times its text: beyond this much text, the oldest is parsed again when it is needed. */
+const PARSED_BYTES = 2 ** 20;
+
+/** A value as read from the store; the object is parsed when somebody asks for it, and kept as long as it is young. */
 export class StoredValue implements Stored {
+  /** Those that are parsed, oldest first. */
+  static readonly #parsed = new Set<StoredValue>();
+  static #parsedBytes = 0;
+
   readonly key: string;
   readonly revision: number;
   readonly value: string;
@@ -63,8 +70,22 @@ export class StoredValue implements Stored {
   }
 
   get object(): KubeObject {
-    this.#object ??= parseObject(this.key, this.revision, this.value);
+    if (this.#object === undefined) {
+      this.#object = parseObject(this.key, this.revision, this.value);
+      StoredValue.#keep(this);
+    }
     return this.#object;
+  }
+
+  static #keep(young: StoredValue): void {
+    StoredValue.#parsed.add(young);
+    StoredValue.#parsedBytes += young.value.length;
+    for (const old of StoredValue.#parsed) {
+      if (StoredValue.#parsedBytes <= PARSED_BYTES || old === young) return;
+      StoredValue.#parsed.delete(old);
+      StoredValue.#parsedBytes -= old.value.length;
+      old.#object = undefined;
+    }
   }
 }
 

@@ -49,7 +49,8 @@ export class EtcdWatch implements StorageWatch {
       try {
         for await (const events of this.#followOnce()) {
           failures = 0;
-          yield* events;
+          // Not delegated to: that would cost several turns of the queue for each event.
+          for (const event of events) yield event;
         }
       } catch (error) {
         if (this.#signal.aborted) return;

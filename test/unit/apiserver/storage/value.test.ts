@@ -87,3 +87,14 @@ it.each(["k8s\0protobuf", "", "[]", '"text"', '{"kind":"Widget"}'])(
     expect(() => stored.object).toThrow("/registry/widgets/w1");
   },
 );
+
+it("parses an object once while it is young, and again when many others came after it", () => {
+  const text = (n: number) => `{"metadata":{"name":"n${n}"},"data":"${"x".repeat(1000)}"}`;
+  const values = Array.from({ length: 3000 }, (_, n) => new StoredValue(`/k${n}`, n + 1, text(n)));
+  const first = values[0]!.object;
+  expect(values[0]!.object).toBe(first);
+  for (const value of values) expect(value.object.metadata.resourceVersion).toBe(String(value.revision));
+  expect(values[0]!.object).not.toBe(first);
+  expect(values[0]!.object).toEqual(first);
+  expect(values[2999]!.object).toBe(values[2999]!.object);
+});
