@@ -21,16 +21,16 @@ export function prepareForCreate(context: VerbContext, call: ApiCall, object: Ku
   for (const warning of finalizerWarnings(object, [])) call.warn(warning);
   fillSystemFields(context, call, object);
   if (resource.status) delete object["status"];
-  const { prepareForCreate: fillIn, validate } = resource.strategy;
+  const { strategy } = resource;
   if (resource.builtin) checkSchema(resource, object, undefined);
-  fillIn?.(object, user);
+  strategy.prepareForCreate?.(object, user);
   // What the strategy filled in may have defaults of its own.
   resource.compiled.applyDefaults(object);
-  const isChecked = resource.builtin && fillIn === undefined;
+  const isChecked = resource.builtin && strategy.prepareForCreate === undefined;
   const errors = [
     ...validateMetadata(object, resource),
     ...(isChecked ? [] : resource.compiled.validate(object)),
-    ...(validate?.(object, undefined) ?? []),
+    ...(strategy.validate?.(object, undefined) ?? []),
   ];
   if (errors.length > 0) throw invalid(resource, nameOf(object), errors);
 }
