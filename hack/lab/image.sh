@@ -22,7 +22,7 @@ EARLY_MODULES="virtio_pci virtio_blk virtio_net virtio_console qemu_fw_cfg ext4 
 LATE_MODULES="crc32c_intel libcrc32c dm-mod dm-thin-pool dm-snapshot drbd nbd loop xfs configfs nvmet nvmet-tcp nvme-tcp
   target_core_mod target_core_iblock iscsi_target_mod iscsi_tcp sd_mod"
 # There to be loaded by hand.
-OPTIONAL_MODULES="dm-flakey dm-delay dm-mirror dm-raid dm-multipath dm-crypt tun bridge kvm-intel kvm-amd softdog"
+OPTIONAL_MODULES="dm-flakey dm-delay dm-mirror dm-raid dm-multipath dm-round-robin dm-crypt tun bridge kvm-intel kvm-amd softdog"
 
 [ -x "$(command -v node)" ] || die "no node in PATH"
 NODE=$(readlink -f "$(command -v node)")
