@@ -3,7 +3,7 @@ import type { RestClient } from "../client/rest.ts";
 import type { Manager } from "../controllers/manager.ts";
 import { objectAccess } from "../controllers/object-access.ts";
 import { objectReader } from "../controllers/object-maker.ts";
-import { objects, requestFor } from "../controllers/source.ts";
+import { changesOf, requestFor, wanted } from "../controllers/source.ts";
 import type { Lister } from "../crds/admission/types.ts";
 import { EXPORTS } from "../crds/generated/export.ts";
 import { HOSTS } from "../crds/generated/host.ts";
@@ -13,16 +13,18 @@ import { MIRRORS } from "../crds/generated/mirror.ts";
 import { VOLUME_GROUPS } from "../crds/generated/volume-group.ts";
 import { VOLUMES } from "../crds/generated/volume.ts";
 import type { Command, Executor, Follow } from "../executors/command/types.ts";
-import { WATCH_DEVICES } from "../executors/nbd/device.ts";
-import { WATCH_SESSIONS } from "../executors/nbd/server.ts";
+import type { ExportProtocol } from "../executors/export-server.ts";
+import { watchDevices } from "../executors/import-device.ts";
 import { type Clock, sleep } from "../machinery/clock.ts";
+import { findCondition } from "../machinery/conditions.ts";
 import type { EventRecorder } from "../machinery/event-recorder.ts";
 import type { Logger } from "../machinery/log.ts";
 import type { Request } from "../machinery/result.ts";
 import type { ResourceType } from "../machinery/resource-type.ts";
-import { exportReconciler } from "../reconcilers/export/reconcile.ts";
+import { EXPORT_SERVERS, exportReconciler } from "../reconcilers/export/reconcile.ts";
 import { importReconciler } from "../reconcilers/import/reconcile.ts";
 import type { Reconciled } from "../reconcilers/object-access.ts";
+import { secretReader } from "./secrets.ts";
 
 export interface ExportsOptions {
   readonly hostName: string;
@@ -59,6 +61,7 @@ export function addExportControllers(
     volumes: objectReader(manager.cache(VOLUMES)),
     replicas: objectReader(manager.cache(MIRROR_REPLICAS, mine)),
     hosts: objectReader(manager.cache(HOSTS)),
+    secret: secretReader(client),
   };
   for (const type of [MIRRORS, VOLUME_GROUPS]) manager.cache<never>(type as ResourceType<never>);
   const lister: Lister = { list: (type) => manager.cache(type as ResourceType<never>).list() };
@@ -76,19 +79,31 @@ export function addExportControllers(
     name: "export",
     concurrency: 1,
     sources: [
-      objects(EXPORTS),
-      objects(HOSTS, here),
-      objects(VOLUMES, ({ metadata }) =>
-        exportsOf(metadata.namespace, ({ volumeRef }) => volumeRef?.name === metadata.name),
+      changesOf(EXPORTS, (exported) => [wanted(exported), exported.status?.hostName]),
+      changesOf(HOSTS, ({ spec }) => spec.address, here),
+      changesOf(
+        VOLUMES,
+        ({ status }) => [status?.hostName, status?.devicePath, status?.capacity],
+        ({ metadata }) => exportsOf(metadata.namespace, ({ volumeRef }) => volumeRef?.name === metadata.name),
       ),
-      objects(
+      changesOf(
         MIRROR_REPLICAS,
+        (replica) => [wanted(replica), replica.status?.role, replica.status?.devicePath],
         ({ metadata, spec }) =>
           exportsOf(metadata.namespace, ({ mirrorRef }) => mirrorRef?.name === spec.mirrorRef.name),
         mine,
       ),
-      // A client that came or went is soon told.
-      objects(IMPORTS, ({ metadata, spec }) => [{ namespace: metadata.namespace, name: spec.exportRef.name }]),
+      // A client that came or went is soon told; who may write is on the list of those who are let in.
+      changesOf(
+        IMPORTS,
+        (imported) => [wanted(imported), imported.status?.devicePath, imported.status?.connectedTo],
+        ({ metadata, spec }) => [
+          { namespace: metadata.namespace, name: spec.exportRef.name },
+          ...exportsOf(metadata.namespace, ({ importRef }) => importRef?.name === metadata.name).filter(
+            ({ name }) => name !== spec.exportRef.name,
+          ),
+        ],
+      ),
     ],
     reconcile: exportReconciler({
       ...base,
@@ -112,45 +127,76 @@ export function addExportControllers(
     name: "import",
     concurrency: 4,
     sources: [
-      objects(IMPORTS, importsHere),
-      objects(EXPORTS, ({ metadata }) =>
-        imports
-          .list()
-          .filter(
-            (each) => each.metadata.namespace === metadata.namespace && each.spec.exportRef.name === metadata.name,
-          )
-          .map(requestFor),
+      changesOf(IMPORTS, (imported) => [wanted(imported), imported.status?.devicePath], importsHere),
+      changesOf(
+        EXPORTS,
+        ({ spec, status }) => [
+          spec,
+          status?.hostName,
+          status?.port,
+          findCondition(status?.conditions, "Ready")?.status,
+        ],
+        ({ metadata }) =>
+          imports
+            .list()
+            .filter(
+              (each) => each.metadata.namespace === metadata.namespace && each.spec.exportRef.name === metadata.name,
+            )
+            .map(requestFor),
       ),
     ],
     reconcile: importReconciler({ ...base, lister }),
   });
+  const protocolsOf = (requests: readonly Request[], exportOf: (request: Request) => Request | undefined) =>
+    new Set(requests.flatMap((each) => exports.get(exportOf(each) ?? each)?.spec.protocol ?? []));
+  const importedExport = (request: Request): Request | undefined => {
+    const imported = imports.get(request);
+    return imported && { namespace: request.namespace, name: imported.spec.exportRef.name };
+  };
+  const watches = (Object.keys(EXPORT_SERVERS) as ExportProtocol[]).flatMap((protocol): Watched[] => [
+    {
+      argv: watchDevices(protocol),
+      isNeeded: () => protocolsOf(importsHere(), importedExport).has(protocol),
+      changed: () => importsHere().forEach(wakeImport),
+    },
+    {
+      argv: EXPORT_SERVERS[protocol].watch,
+      isNeeded: () => protocolsOf(here(), (request) => request).has(protocol),
+      changed: () => here().forEach(wakeExport),
+    },
+  ]);
   return async (signal) => {
-    await Promise.all([
-      watch(WATCH_DEVICES, () => importsHere().forEach(wakeImport), options, signal),
-      watch(WATCH_SESSIONS, () => here().forEach(wakeExport), options, signal),
-    ]);
+    await Promise.all(watches.map((each) => watch(each, options, signal)));
   };
 }
 
 const RESTART_MS = 1000;
 
-/** Calls `changed` for each line that a program prints, and after each time that it could not be heard. */
+/** A program that tells of changes, for as long as there is something to tell of. */
+interface Watched {
+  readonly argv: Command["argv"];
+  isNeeded(): boolean;
+  changed(): void;
+}
+
+/** Calls `changed` for each line that the program prints, and after each time that it could not be heard. */
 async function watch(
-  argv: Command["argv"],
-  changed: () => void,
+  { argv, isNeeded, changed }: Watched,
   { follow, clock, log }: Pick<ExportsOptions, "follow" | "clock" | "log">,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    try {
-      for await (const line of follow(argv, signal)) {
-        log.debug({ line }, "event of NBD");
-        changed();
+    if (isNeeded()) {
+      try {
+        for await (const line of follow(argv, signal)) {
+          log.debug({ line }, "event of an export or import");
+          changed();
+        }
+      } catch (err) {
+        if (!signal.aborted) log.debug({ err }, "lost the events of exports and imports");
       }
-    } catch (err) {
-      if (!signal.aborted) log.debug({ err }, "lost the events of NBD");
+      changed();
     }
     await sleep(clock, RESTART_MS, signal).catch(() => undefined); // only the signal rejects
-    changed();
   }
 }

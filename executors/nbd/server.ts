@@ -1,6 +1,7 @@
 import { BlockList, isIPv6 } from "node:net";
 import type { Command, Executor } from "../command/types.ts";
 import type { Plan, Step } from "../driver.ts";
+import type { DesiredExport, ExportServer } from "../export-server.ts";
 import { parseServerReport, type ServerReport } from "./report.ts";
 
 export const NBD_PORT = 10_809;
@@ -9,23 +10,6 @@ const PROGRAM = "/usr/lib/ferrite/nbd-sessions";
 const RUN = "/run/ferrite/nbd";
 /** Above the time that a session is given to end. */
 const CUT_TIMEOUT_MS = 40_000;
-
-/** The argv that prints a line whenever nbd-server or a session of it came or went. */
-export const WATCH_SESSIONS: Command["argv"] = ["perl", PROGRAM, "watch"];
-
-/** An export as this host should serve it. */
-export interface DesiredExport {
-  /** Name of its files: unique on the host. */
-  readonly key: string;
-  /** What clients ask for. */
-  readonly exportName: string;
-  readonly device: string;
-  readonly readOnly: boolean;
-  /** Addresses and networks that may connect; nobody when empty. */
-  readonly allowed: readonly string[];
-  /** Address of this host that nbd-server listens on. */
-  readonly listenAddress: string;
-}
 
 export interface ObservedServer extends ServerReport {
   readonly config: string | undefined;
@@ -53,6 +37,24 @@ export async function observeServer(key: string, exec: Executor, signal: AbortSi
   };
 }
 
+/** nbd-server and its sessions; clients are known by address. */
+export const nbdServer: ExportServer = {
+  watch: ["perl", PROGRAM, "watch"],
+  async observe(key, exec, signal) {
+    const observed = await observeServer(key, exec, signal);
+    return {
+      plan: (desired) => planExport(desired, observed),
+      planWithdrawal: () => planWithdrawal(key, observed),
+      offer: () => ({ port: NBD_PORT, clients: observed.sessions.filter((session) => session.key === key) }),
+      // nbd-sessions lets no new writer in when this is too old, by the machine's uptime.
+      async permit(to, abort) {
+        const content = `${observed.uptimeSeconds}\n`;
+        await to.write({ kind: "write", path: `${RUN}/${key}.permit`, content }, abort);
+      },
+    };
+  },
+};
+
 const mainConfig = (listenAddress: string): string => `[generic]
 user = root
 group = root
@@ -65,7 +67,7 @@ includedir = ${RUN}/conf.d
  * `sync`: each write is on stable storage before it is acknowledged, for this host's page cache dies with it. `$PPID` is
  * the process that will serve the client.
  */
-const exportConfig = ({ key, exportName, device, readOnly }: DesiredExport): string => `[${exportName}]
+const exportConfig = ({ key, target, device, readOnly }: DesiredExport): string => `[${target}]
 exportname = ${device}
 authfile = ${allowPath(key)}
 readonly = ${readOnly}
@@ -75,30 +77,21 @@ fua = true
 prerun = exec perl ${PROGRAM} admit ${key} $PPID 2>>${RUN}/refused.log
 `;
 
-/** The agent read the list of clients from the API at this time of the machine's uptime: new writers may come. */
-export async function writePermit(
-  key: string,
-  uptimeSeconds: number,
-  exec: Executor,
-  signal: AbortSignal,
-): Promise<void> {
-  await exec.write({ kind: "write", path: `${RUN}/${key}.permit`, content: `${uptimeSeconds}\n` }, signal);
-}
-
 /**
  * The list of clients is written before anything listens, and before those that are no longer on it are cut: they
  * cannot come back. Sessions of other exports go on while nbd-server is started anew.
  */
 export function planExport(desired: DesiredExport, observed: ObservedServer): Plan {
-  const { key, exportName } = desired;
+  const { key, target } = desired;
   const steps: Step[] = [];
   const write = (why: string, path: string, content: string, present: string | undefined) => {
     if (present !== content) steps.push({ why, effect: { kind: "write", path, content, mode: 0o600 } });
   };
-  const allowed = desired.allowed.map((each) => `${each}\n`).join("");
-  write(`let ${desired.allowed.join(", ") || "nobody"} use ${exportName}`, allowPath(key), allowed, observed.allowList);
+  const allowed = [...new Set(desired.clients.map(({ address }) => address))].sort();
+  const list = allowed.map((each) => `${each}\n`).join("");
+  write(`let ${allowed.join(", ") || "nobody"} use ${target}`, allowPath(key), list, observed.allowList);
   write("write nbd-server's configuration", `${RUN}/config`, mainConfig(desired.listenAddress), observed.config);
-  write(`offer ${desired.device} as ${exportName}`, exportPath(key), exportConfig(desired), observed.exportConfig);
+  write(`offer ${desired.device} as ${target}`, exportPath(key), exportConfig(desired), observed.exportConfig);
   if (
     steps.some(({ effect }) => effect.kind === "write" && effect.path !== allowPath(key)) ||
     observed.listener !== "current"
@@ -106,7 +99,7 @@ export function planExport(desired: DesiredExport, observed: ObservedServer): Pl
     steps.push({ why: "start nbd-server with it", effect: call(true, "serve") });
   const mode = desired.readOnly ? "ro" : "rw";
   const unwanted = observed.sessions.filter(
-    (session) => session.key === key && (session.mode !== mode || !isAllowed(session.address, desired.allowed)),
+    (session) => session.key === key && (session.mode !== mode || !isAllowed(session.address, allowed)),
   );
   steps.push(...cut(key, unwanted));
   return { kind: "steps", steps };
@@ -115,20 +108,13 @@ export function planExport(desired: DesiredExport, observed: ObservedServer): Pl
 const cut = (key: string, sessions: ServerReport["sessions"]): Step[] =>
   sessions.map(({ pid, address }) => ({ why: `cut off ${address}`, effect: call(true, "cut", key, `${pid}`) }));
 
-/** Withdraws what is configured under the key: first nobody new can come, then those that are there are cut. */
+/** One step: somebody waits for the device. Nobody new can come, then those that are there are cut. */
 export function planWithdrawal(key: string, observed: ObservedServer): Plan {
-  const steps: Step[] = [];
-  const others = observed.exports.some((each) => each !== key);
-  const configured = observed.exportConfig !== undefined;
-  if (configured) steps.push({ why: `offer ${key} no longer`, effect: call(true, "withdraw", key) });
-  if (others && (configured || observed.listener === "outdated"))
-    steps.push({ why: "start nbd-server without it", effect: call(true, "serve") });
-  if (!others && observed.listener !== "none") steps.push({ why: "stop nbd-server", effect: call(true, "stop") });
-  const sessions = observed.sessions.filter((session) => session.key === key);
-  steps.push(...cut(key, sessions));
-  // Without the file everybody would be allowed: it outlives the listener that reads it.
-  if (steps.length === 0 && observed.allowList !== undefined)
-    steps.push({ why: `forget the clients of ${key}`, effect: call(true, "forget", key) });
+  const present =
+    observed.exportConfig !== undefined ||
+    observed.allowList !== undefined ||
+    observed.sessions.some((session) => session.key === key);
+  const steps = present ? [{ why: `offer ${key} no longer`, effect: call(true, "end", key) }] : [];
   return { kind: "steps", steps };
 }
 

@@ -18,12 +18,13 @@ const TOKEN_LIFE_MS = 15 * 60_000;
 /** An emulated processor that makes volumes may leave the agent waiting for seconds; that is not a lost machine. */
 const LEASE_SECONDS = 12;
 
+/** Of exports and imports. */
+const PROGRAMS = ["nbd-device", "nbd-sessions", "iscsi-device", "iscsi-target", "nvme-device", "nvmet-target"];
 /** What lies on every host, and where it comes from in the checkout. */
 const FILES = {
   "ferrite-agent.mjs": { source: "dist/ferrite-agent.mjs", mode: 0o755 },
   "drbd-helper": { source: "manifests/install/drbd-helper", mode: 0o755 },
-  "nbd-device": { source: "manifests/install/nbd-device", mode: 0o755 },
-  "nbd-sessions": { source: "manifests/install/nbd-sessions", mode: 0o755 },
+  ...Object.fromEntries(PROGRAMS.map((name) => [name, { source: `manifests/install/${name}`, mode: 0o755 }])),
   "lvmlocal.conf": { source: "manifests/install/lvm/lvmlocal.conf", mode: 0o644 },
 } as const;
 
@@ -53,7 +54,7 @@ export async function joinMachine(guest: Guest, options: JoinOptions): Promise<v
 /** The machine's stand-in for manifests/install/systemd/ferrite-agent.service. Its root forgets, the system disk does not. */
 function bootScript(address: string, leaseSeconds: number): string {
   return `#!/bin/sh
-install -D -m 755 -t /usr/lib/ferrite ${INSTALLED}/drbd-helper ${INSTALLED}/nbd-device ${INSTALLED}/nbd-sessions
+install -D -m 755 -t /usr/lib/ferrite ${INSTALLED}/drbd-helper ${INSTALLED}/nbd-* ${INSTALLED}/iscsi-* ${INSTALLED}/nvm*
 install -D -m 644 ${INSTALLED}/lvmlocal.conf /etc/lvm/lvmlocal.conf
 mkdir -p -m 700 /run/ferrite
 [ ! -x ${BEFORE_AGENT} ] || ${BEFORE_AGENT}

@@ -3,25 +3,28 @@ import type { Export, ExportStatus } from "../../crds/generated/export.ts";
 import type { Host } from "../../crds/generated/host.ts";
 import { onDiskName } from "../../crds/on-disk-name.ts";
 import type { Executor } from "../../executors/command/types.ts";
-import {
-  type DesiredExport,
-  NBD_PORT,
-  type ObservedServer,
-  observeServer,
-  planExport,
-  planWithdrawal,
-  writePermit,
-} from "../../executors/nbd/server.ts";
+import type { DesiredExport, ExportProtocol, ExportServer, ObservedExport } from "../../executors/export-server.ts";
+import { iscsiServer } from "../../executors/iscsi/target.ts";
+import { nbdServer } from "../../executors/nbd/server.ts";
+import { nvmeServer } from "../../executors/nvmet/target.ts";
 import { apply, type Plan } from "../../executors/driver.ts";
 import { formatTime } from "../../machinery/clock.ts";
 import { done, type Reconcile, type ReconcileContext, type Request, requeueAfter } from "../../machinery/result.ts";
-import { type DeviceSources, sourceDevice } from "../block-source.ts";
+import { type DeviceSources, type Missing, sourceDevice } from "../block-source.ts";
 import type { ObjectAccess, ObjectReader } from "../object-access.ts";
 import { applyPlan, BLOCKED_RETRY_MS, ready, type Report, runPass } from "../pass.ts";
-import { exportKey, exportNameOf, protocolProblem } from "./names.ts";
+import { allowedClients } from "./clients.ts";
+import { exportKey, protocolProblem, targetOf } from "./names.ts";
+
+export const EXPORT_SERVERS: Readonly<Record<ExportProtocol, ExportServer>> = {
+  NBD: nbdServer,
+  ISCSI: iscsiServer,
+  NVMeTCP: nvmeServer,
+};
+const PROTOCOLS = Object.keys(EXPORT_SERVERS) as readonly ExportProtocol[];
 
 export interface ExportDeps extends DeviceSources {
-  /** Address of this host: what nbd-server listens on. */
+  /** Address of this host: what its servers listen on. */
   readonly address: string;
   readonly exec: Executor;
   readonly exports: ObjectAccess<Export>;
@@ -30,6 +33,8 @@ export interface ExportDeps extends DeviceSources {
   readonly released: () => void;
   /** The object as the store has it now, by quorum; `undefined`: it is gone. Throws when the API does not answer. */
   readExport(request: Request, signal: AbortSignal): Promise<Export | undefined>;
+  /** One key of a Secret; `undefined`: the Secret or the key is not there. */
+  secret(namespace: string, name: string, key: string): Promise<string | undefined>;
 }
 
 /** How often the list of clients is read again, which lets new writers come, and who is connected is looked at. */
@@ -39,15 +44,22 @@ type Fields = Omit<ExportStatus, "conditions" | "observedGeneration" | "hostName
 
 /** Serves an Export while its source is usable on this host; wherever it is not, nothing of it is left. */
 export function exportReconciler(deps: ExportDeps): Reconcile {
+  // Of exports that others serve: what was seen to be gone comes back only by our own hand.
+  const gone = new Set<string>();
   return async (context, request) => {
     const exported = deps.exports.get(request);
+    const key = onDiskName(request.namespace, request.name);
     if (exported?.status?.hostName !== deps.hostName) {
-      await withdrawHere(deps, context, onDiskName(request.namespace, request.name));
+      if (gone.has(key)) return done;
+      for (const protocol of exported === undefined ? PROTOCOLS : [exported.spec.protocol])
+        await withdrawHere(deps, context, protocol, key);
+      gone.add(key);
       return done;
     }
+    gone.delete(key);
     if (exported.metadata.deletionTimestamp !== undefined) {
       if (!exported.metadata.finalizers?.includes(CLEANUP_FINALIZER)) return done;
-      await withdrawHere(deps, context, exportKey(exported));
+      await withdrawHere(deps, context, exported.spec.protocol, key);
       await deps.exports.removeFinalizer(exported, CLEANUP_FINALIZER);
       return done;
     }
@@ -63,16 +75,15 @@ export function exportReconciler(deps: ExportDeps): Reconcile {
 async function withdrawHere(
   { exec, released }: ExportDeps,
   { signal, log }: ReconcileContext,
+  protocol: ExportProtocol,
   key: string,
 ): Promise<void> {
-  for (let changed = false; ; changed = true) {
-    const plan = planWithdrawal(key, await observeServer(key, exec, signal));
-    if (plan.kind === "blocked" || plan.steps.length === 0) {
-      if (changed) released();
-      return;
-    }
+  for (;;) {
+    const plan = (await EXPORT_SERVERS[protocol].observe(key, exec, signal)).planWithdrawal();
+    if (plan.kind === "blocked" || plan.steps.length === 0) return;
     log.info({ steps: plan.steps.map(({ why }) => why) }, "withdrawing an export");
     await apply(plan, exec, signal);
+    released();
   }
 }
 
@@ -84,6 +95,7 @@ async function serve(
 ): Promise<Report<Export>> {
   const { exec } = deps;
   const key = exportKey(cached);
+  const server = EXPORT_SERVERS[cached.spec.protocol];
   const unsupported = protocolProblem(cached);
   const source =
     unsupported === undefined
@@ -91,29 +103,57 @@ async function serve(
       : { reason: "ProtocolNotSupported", message: unsupported };
   if (!("device" in source)) {
     // First of all: somebody may wait for the device to be let go.
-    await withdrawHere(deps, context, key);
+    await withdrawHere(deps, context, cached.spec.protocol, key);
     return notReady(source.reason, source.message);
   }
-  const before = await observeServer(key, exec, context.signal);
+  const before = await server.observe(key, exec, context.signal);
   const current = await deps.readExport(request, context.signal);
   if (current?.status?.hostName !== deps.hostName || current.metadata.uid !== cached.metadata.uid)
     return notReady("Moving", `the store no longer names ${deps.hostName} as the host`);
-  const desired: DesiredExport = {
-    key,
-    exportName: exportNameOf(current),
-    device: source.device,
-    readOnly: current.spec.readOnly,
-    allowed: allowedAddresses(deps, current),
-    listenAddress: deps.address,
-  };
-  await writePermit(key, before.uptimeSeconds, exec, context.signal);
+  const desired = await desiredExport(deps, current, source.device);
+  if ("reason" in desired) return notReady(desired.reason, desired.message);
+  await before.permit(exec, context.signal);
   const parts = { access: deps.exports, object: cached, exec, context };
-  const result = await applyPlan(planExport(desired, before), parts);
+  const result = await applyPlan(before.plan(desired), parts);
   if (result === "nothing to do") return serving(deps, desired, before);
   if (result !== "changed") return notReady(result.reason, result.message);
-  const after = await observeServer(key, exec, context.signal);
-  if (isDone(planExport(desired, after))) return serving(deps, desired, after);
+  const after = await server.observe(key, exec, context.signal);
+  if (isDone(after.plan(desired))) return serving(deps, desired, after);
   return { ...notReady("Progressing", "the server is being set up"), next: requeueAfter(0, "see what was changed") };
+}
+
+async function desiredExport(deps: ExportDeps, exported: Export, device: string): Promise<DesiredExport | Missing> {
+  const { metadata, spec } = exported;
+  const base = {
+    key: exportKey(exported),
+    target: targetOf(exported),
+    identity: metadata.uid ?? "",
+    device,
+    readOnly: spec.readOnly,
+    clients: allowedClients(exported, deps.imports.list(), deps.hosts),
+    listenAddress: deps.address,
+    side: sideOf(deps, exported),
+  };
+  if (spec.chapSecretRef === undefined) return base;
+  const { name } = spec.chapSecretRef;
+  const username = await deps.secret(metadata.namespace, name, "username");
+  const password = await deps.secret(metadata.namespace, name, "password");
+  if (username === undefined || password === undefined)
+    return { reason: "SecretMissing", message: `Secret ${name} with the keys username and password is not there` };
+  return { ...base, secret: { username, password } };
+}
+
+/** Which of a mirror's two hosts this is, in the order of their names. */
+function sideOf({ hostName, replicas }: ExportDeps, { metadata, spec }: Export): 0 | 1 {
+  const here = replicas
+    .list()
+    .find(
+      (each) =>
+        each.metadata.namespace === metadata.namespace &&
+        each.spec.mirrorRef.name === spec.mirrorRef?.name &&
+        each.spec.hostName === hostName,
+    );
+  return here !== undefined && here.spec.peerHostName < hostName ? 1 : 0;
 }
 
 const isDone = (plan: Plan): boolean => plan.kind === "steps" && plan.steps.length === 0;
@@ -125,33 +165,19 @@ const notReady = (reason: string, message: string): Report<Export> => ({
   next: requeueAfter(BLOCKED_RETRY_MS, reason),
 });
 
-/** A host connects from the address for exports, whichever of its addresses people gave to it. */
-function allowedAddresses({ hosts }: ExportDeps, { spec }: Export): readonly string[] {
-  const addresses = (spec.clients ?? []).flatMap(({ hostName, cidr }) => {
-    if (cidr !== undefined) return [cidr];
-    const address = hosts.get({ namespace: "", name: hostName ?? "" })?.spec.address;
-    return address === undefined ? [] : [address];
-  });
-  return [...new Set(addresses)].sort();
-}
-
-function serving(deps: ExportDeps, desired: DesiredExport, observed: ObservedServer): Report<Export> {
-  const sessions = observed.sessions.filter(({ key }) => key === desired.key);
+function serving(deps: ExportDeps, desired: DesiredExport, observed: ObservedExport): Report<Export> {
+  const { port, clients } = observed.offer();
   const hostOf = (address: string) => deps.hosts.list().find(({ spec }) => spec.address === address)?.metadata.name;
-  const connectedClients = sessions.map(({ address, port, sinceSeconds }) => {
-    const hostName = hostOf(address);
+  const connectedClients = clients.map((client) => {
+    const hostName = hostOf(client.address);
     return {
-      address: `${address}:${port}`,
+      // LIO does not tell the port.
+      address: client.port === 0 ? client.address : `${client.address}:${client.port}`,
       ...(hostName === undefined ? {} : { hostName }),
-      since: formatTime(new Date(sinceSeconds * 1000)),
+      ...(client.sinceSeconds === undefined ? {} : { since: formatTime(new Date(client.sinceSeconds * 1000)) }),
     };
   });
-  const fields: Fields = {
-    address: deps.address,
-    port: NBD_PORT,
-    target: desired.exportName,
-    connectedClients,
-  };
+  const fields: Fields = { address: deps.address, port, target: desired.target, connectedClients };
   return {
     fields,
     conditions: [ready("True", "Serving", `${deps.hostName} offers ${desired.device}`)],

@@ -2,7 +2,8 @@ import { CLEANUP_FINALIZER } from "../../crds/constants.ts";
 import type { Import } from "../../crds/generated/import.ts";
 import { CommandError } from "../../executors/command/errors.ts";
 import type { Step } from "../../executors/driver.ts";
-import { detachStep, IN_USE_EXIT_CODE, observeDevices, planLink } from "../../executors/nbd/device.ts";
+import type { ExportProtocol } from "../../executors/export-server.ts";
+import { detachStep, IN_USE_EXIT_CODE, observeDevices, planLink } from "../../executors/import-device.ts";
 import { done, type ReconcileContext, requeueAfter, type Result } from "../../machinery/result.ts";
 import { applyPlan, ready, type Report, runPass, waiting } from "../pass.ts";
 import { isDeviceOf } from "./names.ts";
@@ -31,13 +32,26 @@ export async function finalizeImport(deps: ImportDeps, context: ReconcileContext
   return done;
 }
 
-/** The device first, for it may be in use; the link only when it is ours: the device of another may have the name. */
+const PROTOCOLS: readonly ExportProtocol[] = ["NBD", "ISCSI", "NVMeTCP"];
+
+/**
+ * The device first, for it may be in use; the link only when it is ours: the device of another may have the name. An
+ * Export that is gone does not tell its protocol any more: all are looked at.
+ */
 async function removalSteps(deps: ImportDeps, context: ReconcileContext, imported: Import): Promise<readonly Step[]> {
-  const observed = await observeDevices(deps.exec, context.signal);
-  const devices = observed.devices.filter(({ backend }) => isDeviceOf(imported, backend));
+  const { namespace } = imported.metadata;
+  const exported = deps.exports.get({ namespace, name: imported.spec.exportRef.name });
   const { devicePath, kernelDevice } = imported.status ?? {};
   const name = devicePath?.split("/").at(-1);
-  const ours = observed.links.find((link) => link.name === name && link.target === kernelDevice);
-  const unlink = ours === undefined ? undefined : planLink(ours.name, undefined, observed);
-  return [...devices.map(detachStep), ...(unlink?.kind === "steps" ? unlink.steps : [])];
+  const steps: Step[] = [];
+  let unlink: readonly Step[] = [];
+  for (const protocol of exported === undefined ? PROTOCOLS : [exported.spec.protocol]) {
+    const observed = await observeDevices(protocol, deps.exec, context.signal);
+    const devices = observed.devices.filter(({ backend }) => isDeviceOf(imported, backend));
+    steps.push(...devices.map((device) => detachStep(protocol, device)));
+    const ours = observed.links.find((link) => link.name === name && link.target === kernelDevice);
+    const plan = ours === undefined ? undefined : planLink(ours.name, undefined, observed);
+    if (plan?.kind === "steps") unlink = plan.steps;
+  }
+  return [...steps, ...unlink];
 }

@@ -4,6 +4,7 @@ import type { Export } from "../../crds/generated/export.ts";
 import type { Host } from "../../crds/generated/host.ts";
 import type { Import } from "../../crds/generated/import.ts";
 import { CommandError } from "../../executors/command/errors.ts";
+import type { ExportSecret } from "../../executors/export-server.ts";
 import type { Executor } from "../../executors/command/types.ts";
 import {
   attachCommand,
@@ -13,14 +14,16 @@ import {
   linkPath,
   observeDevices,
   planLink,
-} from "../../executors/nbd/device.ts";
-import type { DeviceReport, NbdDevice } from "../../executors/nbd/report.ts";
+} from "../../executors/import-device.ts";
+import type { DeviceReport, ImportedDevice } from "../../executors/import-report.ts";
+import { ISCSI_PORT } from "../../executors/iscsi/target.ts";
 import { NBD_PORT } from "../../executors/nbd/server.ts";
+import { NVME_PORT } from "../../executors/nvmet/target.ts";
 import { parseDuration } from "../../machinery/duration.ts";
 import { formatBytes } from "../../machinery/quantity.ts";
 import { done, type Reconcile, type ReconcileContext, requeueAfter } from "../../machinery/result.ts";
 import { type DeviceSources, sourceDevice } from "../block-source.ts";
-import { exportNameOf } from "../export/names.ts";
+import { hostNqn, initiatorName, targetOf } from "../export/names.ts";
 import type { ObjectAccess, ObjectReader } from "../object-access.ts";
 import { applyPlan, type ConditionFact, ready, type Report, runPass, waiting } from "../pass.ts";
 import { finalizeImport } from "./finalize.ts";
@@ -35,7 +38,16 @@ export interface ImportDeps extends DeviceSources {
   readonly exports: ObjectReader<Export>;
   readonly hosts: ObjectReader<Host>;
   readonly lister: Lister;
+  /** One key of a Secret; `undefined`: the Secret or the key is not there. */
+  secret(namespace: string, name: string, key: string): Promise<string | undefined>;
 }
+
+/** Where an export is until its status says it. */
+const PORTS: Readonly<Record<Export["spec"]["protocol"], number>> = {
+  NBD: NBD_PORT,
+  ISCSI: ISCSI_PORT,
+  NVMeTCP: NVME_PORT,
+};
 
 /** While the server is away it is asked so often: the pause of whoever waits for the device is little longer. */
 const RECONNECT_MS = 500;
@@ -59,15 +71,15 @@ export function importReconciler(deps: ImportDeps): Reconcile {
 async function onePass(deps: ImportDeps, context: ReconcileContext, imported: Import): Promise<Report<Import>> {
   const { namespace } = imported.metadata;
   const exported = deps.exports.get({ namespace, name: imported.spec.exportRef.name });
-  const observed = await observeDevices(deps.exec, context.signal);
-  const device = observed.devices.find(({ backend }) => isDeviceOf(imported, backend));
   if (exported === undefined)
     return waiting("ExportMissing", `Export ${imported.spec.exportRef.name} is not there`, last(imported));
+  const observed = await observeDevices(exported.spec.protocol, deps.exec, context.signal);
+  const device = observed.devices.find(({ backend }) => isDeviceOf(imported, backend));
   const refused = refusal(imported, exported, deps.imports.list(), deps.lister);
   // What is in use is not torn away: it is only not attached anew.
   if (refused !== undefined && device === undefined) return waiting(refused.reason, refused.message);
   if (device !== undefined && device.backend !== backendOf(imported, exported))
-    return replaced(deps, context, imported, device);
+    return replaced(deps, context, { imported, exported, device });
   const server = exported.status?.hostName;
   if (server === deps.hostName && device === undefined) return local(deps, context, imported, exported, observed);
   if (device?.connected === true) return attached(deps, context, { imported, exported, device, observed });
@@ -84,15 +96,14 @@ function last({ status }: Import): NonNullable<Report<Import>["fields"]> {
 async function replaced(
   deps: ImportDeps,
   context: ReconcileContext,
-  imported: Import,
-  device: NbdDevice,
+  { imported, exported, device }: Omit<Attached, "observed">,
 ): Promise<Report<Import>> {
   try {
-    const plan = { kind: "steps" as const, steps: [detachStep(device)] };
+    const plan = { kind: "steps" as const, steps: [detachStep(exported.spec.protocol, device)] };
     await applyPlan(plan, { access: deps.imports, object: imported, exec: deps.exec, context });
   } catch (error) {
     if (!(error instanceof CommandError) || error.output.exitCode !== IN_USE_EXIT_CODE) throw error;
-    const message = `Export ${imported.spec.exportRef.name} was made anew while /dev/nbd${device.index} is in use: unmount it`;
+    const message = `Export ${imported.spec.exportRef.name} was made anew while ${device.path} is in use: unmount it`;
     return waiting("ExportReplaced", message, last(imported));
   }
   return progressing("the old device is gone");
@@ -126,7 +137,7 @@ async function local(
 interface Attached {
   readonly imported: Import;
   readonly exported: Export;
-  readonly device: NbdDevice;
+  readonly device: ImportedDevice;
   readonly observed: DeviceReport;
 }
 
@@ -137,14 +148,14 @@ async function attached(
 ): Promise<Report<Import>> {
   const name = deviceNameOf(imported, exported);
   const parts = { access: deps.imports, object: imported, exec: deps.exec, context };
-  const result = await applyPlan(planLink(name, `/dev/nbd${device.index}`, observed), parts);
+  const result = await applyPlan(planLink(name, device.path, observed), parts);
   if (result === "changed") return progressing(`${linkPath(name)} was linked`);
   const { address = "", port = 0 } = device.server ?? {};
   const message = `${linkPath(name)} is served by ${exported.status?.hostName ?? "?"} (${address}:${port})`;
   return {
     fields: {
       devicePath: linkPath(name),
-      kernelDevice: `/dev/nbd${device.index}`,
+      kernelDevice: device.path,
       connectedTo: `${address}:${port}`,
       capacity: formatBytes(device.sizeBytes),
     },
@@ -156,7 +167,7 @@ async function attached(
 interface Attaching {
   readonly imported: Import;
   readonly exported: Export;
-  readonly device: NbdDevice | undefined;
+  readonly device: ImportedDevice | undefined;
   readonly server: string | undefined;
 }
 
@@ -166,15 +177,21 @@ async function attach(
   { imported, exported, device, server }: Attaching,
 ): Promise<Report<Import>> {
   const address = server === undefined ? undefined : deps.hosts.get({ namespace: "", name: server })?.spec.address;
-  if (address === undefined)
+  if (address === undefined || server === undefined)
     return disconnected(imported, device, `Export ${exported.metadata.name} has no host now: see its conditions`);
+  const { protocol } = exported.spec;
+  const secret = await secretOf(deps, exported);
+  if (secret.kind === "missing") return waiting("SecretMissing", secret.message, last(imported));
   const desired: DesiredImport = {
+    protocol,
     backend: backendOf(imported, exported),
-    exportName: exportNameOf(exported),
-    server: { address, port: exported.status?.port ?? NBD_PORT },
+    target: targetOf(exported),
+    server: { address, port: exported.status?.port ?? PORTS[protocol] },
     readOnly: !isWritable(imported, exported),
     waitSeconds: Math.max(1, Math.round(parseDuration(imported.spec.reconnectTimeout) / 1000)),
     sourceAddress: deps.address,
+    clientName: clientName(deps, protocol),
+    ...(secret.kind === "none" ? {} : { secret: secret.secret }),
   };
   try {
     await deps.exec.run(attachCommand(desired, device), context.signal);
@@ -188,7 +205,27 @@ async function attach(
   return progressing(`${verb} to ${server}`);
 }
 
-function disconnected(imported: Import, device: NbdDevice | undefined, why: string): Report<Import> {
+/** By what name the server knows this host. */
+function clientName({ hostName, hosts }: ImportDeps, protocol: Export["spec"]["protocol"]): string {
+  if (protocol !== "NVMeTCP") return initiatorName(hostName);
+  return hostNqn(hosts.get({ namespace: "", name: hostName })) ?? "";
+}
+
+type FoundSecret =
+  | { readonly kind: "none" }
+  | { readonly kind: "found"; readonly secret: ExportSecret }
+  | { readonly kind: "missing"; readonly message: string };
+
+async function secretOf(deps: ImportDeps, { metadata, spec }: Export): Promise<FoundSecret> {
+  if (spec.chapSecretRef === undefined) return { kind: "none" };
+  const { name } = spec.chapSecretRef;
+  const username = await deps.secret(metadata.namespace, name, "username");
+  const password = await deps.secret(metadata.namespace, name, "password");
+  if (username !== undefined && password !== undefined) return { kind: "found", secret: { username, password } };
+  return { kind: "missing", message: `Secret ${name} with the keys username and password is not there` };
+}
+
+function disconnected(imported: Import, device: ImportedDevice | undefined, why: string): Report<Import> {
   const waits = device === undefined ? "" : `; I/O waits, for ${imported.spec.reconnectTimeout} at most`;
   const reason = device === undefined ? "CannotConnect" : "Reconnecting";
   return {

@@ -29,6 +29,22 @@ export function refusal(
   );
   if (sameName !== undefined)
     return { reason: "DeviceNameTaken", message: `/dev/gnbd/${name} belongs to Import ${fullName(sameName)}` };
+  if (exported.spec.protocol === "NVMeTCP" && imported.spec.readOnly)
+    return {
+      reason: "ProtocolNotSupported",
+      message: "the kernel's NVMe target cannot refuse writes: import it without readOnly, or export by NBD or iSCSI",
+    };
+  const sameExport = others.find(
+    (each) =>
+      each.metadata.namespace === imported.metadata.namespace &&
+      each.spec.exportRef.name === imported.spec.exportRef.name &&
+      each.spec.hostName === imported.spec.hostName,
+  );
+  if (exported.spec.protocol !== "NBD" && sameExport !== undefined)
+    return {
+      reason: "DeviceNameTaken",
+      message: `Import ${fullName(sameExport)} has the device of this export on ${imported.spec.hostName}: one is enough`,
+    };
   if (!isWritable(imported, exported)) return undefined;
   const writer = others.find(
     (each) =>

@@ -1,19 +1,18 @@
 import { describe, expect, it, test } from "vitest";
 import type { Plan } from "../../../../executors/driver.ts";
 import type { Session } from "../../../../executors/nbd/report.ts";
-import {
-  type DesiredExport,
-  type ObservedServer,
-  planExport,
-  planWithdrawal,
-} from "../../../../executors/nbd/server.ts";
+import type { DesiredExport } from "../../../../executors/export-server.ts";
+import { type ObservedServer, planExport, planWithdrawal } from "../../../../executors/nbd/server.ts";
 
+const clients = (...addresses: string[]) => addresses.map((address) => ({ address, readOnly: false }));
 const desired: DesiredExport = {
   key: "m1",
-  exportName: "vm",
+  target: "vm",
+  identity: "00000000-0000-0000-0000-000000000001",
+  side: 0,
   device: "/dev/drbd1000",
   readOnly: false,
-  allowed: ["192.0.2.7", "198.51.100.0/24"],
+  clients: clients("192.0.2.7", "198.51.100.0/24"),
   listenAddress: "192.0.2.1",
 };
 
@@ -84,13 +83,13 @@ describe("planExport", () => {
   });
 
   it("takes a client off the list first and cuts it then, without touching the listener", () => {
-    const removed = { ...desired, allowed: ["198.51.100.0/24"] };
+    const removed = { ...desired, clients: clients("198.51.100.0/24") };
     const sessions = [session(), session({ pid: 8, address: "198.51.100.9" }), session({ pid: 9, key: "other" })];
     expect(acts(planExport(removed, { ...served, sessions }))).toEqual(["/run/ferrite/nbd/m1.allow", "cut m1 7"]);
   });
 
   it("lets nobody in when the list is empty", () => {
-    const plan = planExport({ ...desired, allowed: [] }, { ...served, sessions: [session()] });
+    const plan = planExport({ ...desired, clients: [] }, { ...served, sessions: [session()] });
     expect(acts(plan)).toEqual(["/run/ferrite/nbd/m1.allow", "cut m1 7"]);
     expect(steps(plan)[0]?.effect).toMatchObject({ content: "" });
   });
@@ -102,25 +101,19 @@ describe("planExport", () => {
 });
 
 describe("planWithdrawal", () => {
-  it("shuts the door before it cuts who is inside, and stops a server without exports", () => {
-    const plan = planWithdrawal("m1", { ...served, sessions: [session()] });
-    expect(acts(plan)).toEqual(["withdraw m1", "stop", "cut m1 7"]);
+  it("takes one step, for somebody waits for the device", () => {
+    expect(acts(planWithdrawal("m1", { ...served, sessions: [session()] }))).toEqual(["end m1"]);
   });
 
-  it("leaves other exports and their sessions alone", () => {
-    const sessions = [session({ key: "other", pid: 9 })];
-    const plan = planWithdrawal("m1", { ...served, exports: ["m1", "other"], sessions });
-    expect(acts(plan)).toEqual(["withdraw m1", "serve"]);
+  test.each([
+    { name: "a session is left", rest: observed({ sessions: [session()] }) },
+    { name: "the list of clients is left", rest: observed({ allowList: "" }) },
+  ])("goes on after a crash while $name", ({ rest }) => {
+    expect(acts(planWithdrawal("m1", rest))).toEqual(["end m1"]);
   });
 
-  it("removes the list of clients last: without it everybody would be let in", () => {
-    const rest = observed({ listener: "none", allowList: "" });
-    expect(acts(planWithdrawal("m1", rest))).toEqual(["forget m1"]);
-    expect(acts(planWithdrawal("m1", { ...rest, listener: "outdated" }))).toEqual(["stop"]);
-  });
-
-  it("goes on after a crash between the steps", () => {
-    const crashed = { ...served, exportConfig: undefined, exports: ["other"], listener: "outdated" as const };
-    expect(acts(planWithdrawal("m1", crashed))).toEqual(["serve"]);
+  it("does nothing where nothing is left, whatever others have", () => {
+    const others = observed({ exports: ["other"], sessions: [session({ key: "other" })], listener: "current" });
+    expect(acts(planWithdrawal("m1", others))).toEqual([]);
   });
 });

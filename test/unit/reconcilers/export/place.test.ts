@@ -85,7 +85,7 @@ describe("exportPlacementReconciler", () => {
 
   it("says Ready=False itself while no host can", async () => {
     expect(await pass([exported()], [])).toMatchObject({ hostName: undefined, ready: "SourceMissing" });
-    expect(await pass([exported({ protocol: "ISCSI" })], [mirror("alpha")])).toMatchObject({
+    expect(await pass([exported({ protocol: "NVMeTCP", readOnly: true })], [mirror("alpha")])).toMatchObject({
       hostName: undefined,
       ready: "ProtocolNotSupported",
     });

@@ -34,10 +34,13 @@ class Machine {
     const [, , verb = "", key = "", pid = ""] = argv;
     if (verb !== "list") this.acts.push([verb, key, pid].join(" ").trim());
     if (verb === "serve") this.#loaded = this.#configuration();
-    if (verb === "stop") this.#loaded = undefined;
-    if (verb === "withdraw") this.files.delete(`${RUN}/conf.d/${key}.conf`);
     if (verb === "cut") this.sessions = this.sessions.filter((each) => each.pid !== Number(pid));
-    if (verb === "forget") this.files.delete(`${RUN}/${key}.allow`);
+    if (verb === "end") {
+      this.files.delete(`${RUN}/conf.d/${key}.conf`);
+      this.files.delete(`${RUN}/${key}.allow`);
+      this.sessions = this.sessions.filter((each) => each.key !== key);
+      this.#loaded = undefined;
+    }
     const exports = [...this.files.keys()].flatMap((path) => /conf\.d\/(.*)\.conf$/.exec(path)?.[1] ?? []);
     const listener =
       this.#loaded === undefined ? "none" : this.#loaded === this.#configuration() ? "current" : "outdated";
@@ -102,6 +105,7 @@ async function pass(machine: Machine, { cached = exported(), stored = cached, ro
     released: () => {
       releases++;
     },
+    secret: () => Promise.resolve(undefined),
     readExport: () => (stored === "down" ? Promise.reject(new Error("no API")) : Promise.resolve(stored)),
   });
   const context = { log: silentLogger, signal: new AbortController().signal, now: () => new Date(0) };
@@ -154,7 +158,7 @@ describe("exportReconciler", () => {
     machine.sessions = [session];
     const { status, releases } = await pass(machine, { role: "Secondary", stored: "down" });
     expect(machine.sessions).toEqual([]);
-    expect(machine.acts.slice(-4)).toEqual(["withdraw e", "stop", "cut e 7", "forget e"]);
+    expect(machine.acts.at(-1)).toBe("end e");
     expect(releases).toBe(1);
     expect(status?.connectedClients).toBeUndefined();
   });

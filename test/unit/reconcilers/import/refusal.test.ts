@@ -73,9 +73,22 @@ describe("refusal", () => {
     expect(reason(imported("a"), [second, reader])).toBeUndefined();
   });
 
-  it("refuses protocols that are not served", () => {
-    expect(reason(imported("a"), [], exported("alpha", { protocol: "ISCSI" }))).toBe("ProtocolNotSupported");
+  it("refuses what a protocol cannot do", () => {
+    const nvme = exported("alpha", { protocol: "NVMeTCP" });
+    expect(reason(imported("a", { readOnly: true }), [], nvme)).toBe("ProtocolNotSupported");
+    expect(reason(imported("a"), [], exported("alpha", { protocol: "NVMeTCP", readOnly: true }))).toBe(
+      "ProtocolNotSupported",
+    );
+    const network = exported("alpha", { protocol: "ISCSI", clients: [{ cidr: "192.0.2.0/24" }] });
+    expect(reason(imported("a"), [], network)).toBe("ProtocolNotSupported");
+    expect(reason(imported("a"), [], exported("alpha", { protocol: "ISCSI" }))).toBeUndefined();
     const tls = exported("alpha", { tls: { secretRef: { name: "s" } } });
     expect(reason(imported("a"), [], tls)).toBe("ProtocolNotSupported");
+  });
+
+  it("refuses a second device of one export on one host, where the kernel has one for both", () => {
+    const second = imported("b", { readOnly: true, deviceName: "other" }, 2);
+    expect(reason(second, [imported("a")], exported("alpha", { protocol: "ISCSI" }))).toBe("DeviceNameTaken");
+    expect(reason(second, [imported("a")])).toBeUndefined();
   });
 });
