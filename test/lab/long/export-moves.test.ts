@@ -1,0 +1,80 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { ExportScene, NAMES } from "../export-scene.ts";
+
+let scene: ExportScene;
+
+beforeAll(async () => {
+  scene = await ExportScene.start("test-export-moves");
+});
+afterAll(async () => scene.f.stop());
+afterEach(async ({ task }) => {
+  if (task.result?.state === "fail") await scene.tell();
+});
+
+describe("mirrors exported by NBD, iSCSI and NVMe/TCP, mounted on a third host", () => {
+  it("appear there as block devices", async () => {
+    const { f } = scene;
+    await scene.makeGroups();
+    await f.kubectl(
+      "create",
+      "secret",
+      "generic",
+      "chap",
+      "--from-literal=username=ferrite",
+      "--from-literal=password=not-a-secret-1",
+    );
+    for (const name of NAMES) await scene.makeMirror(name);
+    await scene.exportAndImport("nbd");
+    await scene.exportAndImport("iscsi", { chapSecretRef: { name: "chap" } });
+    await scene.exportAndImport("nvme");
+    for (const name of NAMES) {
+      await f.waitFor(`mirror/${name}`, "condition=InSync", 240);
+      await f.waitFor(`import/${name}`, "condition=Ready", 120);
+      await scene.mount(name);
+      await scene.until(() => f.get(`export/${name}`, "{.status.connectedClients[*].hostName}")).toBe("gamma");
+    }
+    expect((await scene.on("gamma", "ls /dev/gnbd")).trim().split("\n")).toEqual(["iscsi", "nbd", "nvme"]);
+  });
+
+  it("go on being written when the primaries are moved, and nothing is served any more where they were", async () => {
+    await scene.startWriters();
+    await scene.movePrimary(NAMES, "beta");
+    await scene.progress();
+    const left =
+      "ls /run/ferrite/nbd/conf.d /sys/kernel/config/nvmet/subsystems /sys/kernel/config/target/iscsi 2>/dev/null | grep -E 'nbd|export' | grep -v : ; pgrep nbd-server || true";
+    await scene.until(() => scene.on("alpha", left)).toBe("");
+  });
+
+  it("go on being written when the server's process is killed, and the agents on both ends", async () => {
+    const { cluster } = scene.f;
+    await Promise.all([cluster.killAgent("beta"), cluster.killAgent("gamma")]);
+    await scene.on("beta", "pkill -9 nbd-server");
+    await Promise.all([cluster.startAgent("beta"), cluster.startAgent("gamma")]);
+    await scene.progress();
+  });
+
+  it("go on being written when the importer's link was cut for a while", async () => {
+    await scene.f.lab.guest("gamma").cutLink();
+    const lost = () => scene.f.get("host/gamma", "{.status.conditions[?(@.type=='Ready')].status}");
+    await scene.until(lost, 120).not.toBe("True");
+    await scene.f.lab.guest("gamma").restoreLink();
+    await scene.progress();
+  });
+
+  it("have every acknowledged write on the mirror, with and without fsync, and no error reached a file system", async () => {
+    await scene.stopWriters();
+    expect(await scene.fileSystemErrors()).toBe("");
+    for (const name of NAMES) {
+      await scene.on("gamma", `umount /mnt/${name}`);
+      await scene.f.kubectl("delete", "import", name, `--timeout=${scene.f.seconds(60)}s`);
+      await scene.f.kubectl("delete", "export", name, `--timeout=${scene.f.seconds(60)}s`);
+      await scene.expectNothingMissing(name, "beta");
+    }
+    expect(
+      await scene.on(
+        "gamma",
+        "ls /dev/gnbd; ls /sys/class/nvme /sys/class/iscsi_session; dmsetup ls | grep gnbd || true",
+      ),
+    ).toBe("");
+  });
+});
