@@ -175,8 +175,8 @@ const RESTART_MS = 1000;
 /** A program that tells of changes, for as long as there is something to tell of. */
 interface Watched {
   readonly argv: Command["argv"];
-  isNeeded(): boolean;
-  changed(): void;
+  readonly isNeeded: () => boolean;
+  readonly changed: () => void;
 }
 
 /** Calls `changed` for each line that the program prints, and after each time that it could not be heard. */
