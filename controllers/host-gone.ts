@@ -2,6 +2,7 @@ import type { RestClient } from "../client/rest.ts";
 import { HOSTS } from "../crds/generated/host.ts";
 import { MIRROR_REPLICAS } from "../crds/generated/mirror-replica.ts";
 import { SNAPSHOTS } from "../crds/generated/snapshot.ts";
+import { VIRTUAL_MACHINES } from "../crds/generated/virtual-machine.ts";
 import { VOLUME_GROUPS } from "../crds/generated/volume-group.ts";
 import { VOLUMES } from "../crds/generated/volume.ts";
 import type { EventRecorder } from "../machinery/event-recorder.ts";
@@ -38,4 +39,5 @@ export function addHostGoneControllers(
   add(VOLUMES, ({ status }) => status?.hostName);
   add(SNAPSHOTS, ({ status }) => status?.hostName);
   add(VOLUME_GROUPS, ({ spec }) => spec.hostName);
+  add(VIRTUAL_MACHINES, ({ status }) => status?.run?.hostName ?? status?.hostName);
 }

@@ -17,7 +17,7 @@ export class Fixture {
   static async start(
     name: string,
     hosts: readonly GuestName[],
-    options: Pick<LabOptions, "dataDiskMiB"> = {},
+    options: Pick<LabOptions, "dataDiskMiB" | "memoryMiB"> = {},
   ): Promise<Fixture> {
     const lab = await Lab.start({ ...options, name, diesWithUs: true, log: (line) => console.log(line) });
     // A run that was killed leaves its store behind; the next one must not find objects of machines that are gone.
