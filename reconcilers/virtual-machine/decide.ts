@@ -9,6 +9,8 @@ export interface Situation {
   readonly wanted: boolean;
   /** The scheduler chose this host. */
   readonly chosen: boolean;
+  /** A disk that it writes to was taken over by another host: what it wrote since will never be acknowledged. */
+  readonly overruled: boolean;
 }
 
 /**
@@ -29,14 +31,15 @@ export function decide(situation: Situation): Act {
   return situation.guest === "absent" ? withoutGuest(situation) : withGuest(situation, situation.guest);
 }
 
-function withoutGuest({ run, wanted, chosen }: Situation): Act {
+function withoutGuest({ run, wanted, chosen, overruled }: Situation): Act {
   if (run === "other") return "rest";
-  if (run === "free") return wanted && chosen ? "claim" : "rest";
-  return wanted && chosen ? "start" : "release";
+  const here = wanted && chosen && !overruled;
+  if (run === "free") return here ? "claim" : "rest";
+  return here ? "start" : "release";
 }
 
-function withGuest({ run, wanted, chosen }: Situation, guest: Exclude<GuestState, "dying">): Act {
-  if (run === "other") return "destroy";
+function withGuest({ run, wanted, chosen, overruled }: Situation, guest: Exclude<GuestState, "dying">): Act {
+  if (run === "other" || overruled) return "destroy";
   // Adopted, or its record was lost: kept if nobody else gets the record first.
   if (run === "free") return wanted && chosen ? "claim" : "destroy";
   if (!wanted) return guest === "running" || guest === "unknown" ? "shutDown" : "destroy";

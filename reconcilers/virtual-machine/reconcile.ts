@@ -1,9 +1,10 @@
 import { CLEANUP_FINALIZER } from "../../crds/constants.ts";
 import type { VirtualMachine } from "../../crds/generated/virtual-machine.ts";
 import { HypervisorError, type Hypervisor } from "../../executors/vm/guest.ts";
+import { isConditionTrue } from "../../machinery/conditions.ts";
 import { done, type Reconcile, type ReconcileContext, type Request, requeueAfter } from "../../machinery/result.ts";
 import { runPass } from "../pass.ts";
-import { type Act, decide, FATEFUL } from "./decide.ts";
+import { type Act, decide, FATEFUL, type Situation } from "./decide.ts";
 import type { Doing, Seen, VirtualMachineDeps } from "./deps.ts";
 import { guestName } from "./desired.ts";
 import { not, resting, type VmReport, asAgentSees } from "./report.ts";
@@ -102,15 +103,34 @@ async function observe(hypervisor: Hypervisor, vm: VirtualMachine, signal: Abort
   return { instance, inspection: await hypervisor.inspect(instance, signal) };
 }
 
-function situation({ hostName }: VirtualMachineDeps, vm: VirtualMachine, seen: Seen | undefined) {
+function situation(deps: VirtualMachineDeps, vm: VirtualMachine, seen: Seen | undefined): Situation {
+  const { hostName } = deps;
   const holder = vm.status?.run?.hostName;
   const run = holder === undefined ? "free" : holder === hostName ? "mine" : "other";
   return {
     guest: seen?.inspection.state ?? "absent",
     run,
-    wanted: vm.spec.runStrategy === "Always" && vm.metadata.deletionTimestamp === undefined,
+    wanted: isWanted(vm),
     chosen: vm.status?.hostName === hostName,
-  } as const;
+    overruled: isOverruled(deps, vm),
+  };
+}
+
+const isWanted = ({ spec, metadata }: VirtualMachine): boolean =>
+  spec.runStrategy === "Always" && metadata.deletionTimestamp === undefined;
+
+/** This side of a mirror that the guest writes to is frozen, and the other side has gone on without it. */
+function isOverruled({ replicas, hostName }: VirtualMachineDeps, { metadata, spec }: VirtualMachine): boolean {
+  const mirrors = (spec.disks ?? []).flatMap(({ source, readOnly }) => (readOnly ? [] : [source.mirrorRef?.name]));
+  return replicas
+    .list()
+    .some(
+      (replica) =>
+        replica.metadata.namespace === metadata.namespace &&
+        replica.spec.hostName === hostName &&
+        mirrors.includes(replica.spec.mirrorRef.name) &&
+        isConditionTrue(replica.status?.conditions, "NeedsReboot"),
+    );
 }
 
 /** The changed object, `again` when the world has changed, or what there is to report. */
@@ -131,21 +151,29 @@ const ACTS: Readonly<Record<Act, Perform>> = {
   shutDown: stop,
   destroy,
   wait: async ({ hostName }, _, { seen }) => waitingReport(hostName, seen),
-  rest: async () => resting("is halted, as asked"),
+  rest: async ({ hostName }, _, { vm }) =>
+    isWanted(vm)
+      ? not("Pending", "Overruled", `another host has taken a disk of it over: it does not start on ${hostName}`)
+      : resting("is halted, as asked"),
 };
 
 async function destroy(
-  { vms, hostName }: VirtualMachineDeps,
+  deps: VirtualMachineDeps,
   context: ReconcileContext,
   { vm, hypervisor, seen }: Doing,
 ): Promise<Outcome> {
   if (seen === undefined) return "again";
   const { state, detail } = seen.inspection;
   await hypervisor.destroy(seen.instance, context.signal);
-  const why = vm.status?.run?.hostName === hostName ? `it was ${detail ?? state}` : `${hostName} may not run it`;
-  vms.event(vm, "Warning", "Destroyed", `switched off on ${hostName}: ${why}`);
+  const why = destructionReason(deps, vm, detail ?? state);
+  deps.vms.event(vm, "Warning", "Destroyed", `switched off on ${deps.hostName}: ${why}`);
   context.log.warn({ instance: seen.instance.id, state }, "switched a guest off");
   return "again";
+}
+
+function destructionReason(deps: VirtualMachineDeps, vm: VirtualMachine, state: string): string {
+  if (vm.status?.run?.hostName !== deps.hostName) return `${deps.hostName} may not run it`;
+  return isOverruled(deps, vm) ? "another host has taken its disk over" : `it was ${state}`;
 }
 
 function waitingReport(hostName: string, seen: Seen | undefined): VmReport {

@@ -16,7 +16,11 @@ const RUNS = ["mine", "free", "other"] as const;
 const BOOLEANS = [true, false] as const;
 
 const SITUATIONS: readonly Situation[] = GUESTS.flatMap((guest) =>
-  RUNS.flatMap((run) => BOOLEANS.flatMap((wanted) => BOOLEANS.map((chosen) => ({ guest, run, wanted, chosen })))),
+  RUNS.flatMap((run) =>
+    BOOLEANS.flatMap((wanted) =>
+      BOOLEANS.flatMap((chosen) => BOOLEANS.map((overruled) => ({ guest, run, wanted, chosen, overruled }))),
+    ),
+  ),
 );
 
 /** guest, run, wanted, chosen -> act. */
@@ -46,13 +50,21 @@ const TABLE: readonly (readonly [Situation["guest"], Situation["run"], boolean, 
 ];
 
 test.each(TABLE)("%s guest, record %s, wanted %s, chosen %s: %s", (guest, run, wanted, chosen, act) => {
-  expect(decide({ guest, run, wanted, chosen })).toBe(act);
+  expect(decide({ guest, run, wanted, chosen, overruled: false })).toBe(act);
 });
 
 describe("in every situation", () => {
   it("a guest is made or let run only with the record in this host's name, and because it is wanted", () => {
     const letRun = SITUATIONS.filter((each) => ["start", "resume", "watch"].includes(decide(each)));
     expect(letRun.filter(({ run, wanted }) => run !== "mine" || !wanted)).toEqual([]);
+  });
+
+  it("nothing runs on a disk that another host has taken over, nor is started on it", () => {
+    const overruled = SITUATIONS.filter((each) => each.overruled);
+    const lives = overruled.filter((each) => ["claim", "start", "resume", "watch"].includes(decide(each)));
+    expect(lives).toEqual([]);
+    expect(decide({ guest: "running", run: "mine", wanted: true, chosen: true, overruled: true })).toBe("destroy");
+    expect(decide({ guest: "absent", run: "mine", wanted: true, chosen: true, overruled: true })).toBe("release");
   });
 
   it("the record is given back only when the guest was seen to be gone", () => {

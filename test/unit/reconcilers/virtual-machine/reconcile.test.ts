@@ -1,4 +1,5 @@
 import { describe, expect, it, test } from "vitest";
+import type { MirrorReplica } from "../../../../crds/generated/mirror-replica.ts";
 import { Store, TestHost, vmOf } from "./world.ts";
 
 const DISKS = [{ target: "vda", source: { volumeRef: { name: "disk" } }, readOnly: false }];
@@ -103,6 +104,31 @@ describe("a guest that may not run here", () => {
     alpha.stale = yesterday;
     await alpha.pass();
     expect(alpha.hypervisor.acts).toEqual([]);
+  });
+
+  it("is ended, and its record given back, when another host has taken its disk over", async () => {
+    const { store, alpha } = world({
+      disks: [{ target: "vda", source: { mirrorRef: { name: "m" } }, readOnly: false }],
+    });
+    const replica = (needsReboot: "True" | "False") =>
+      ({
+        metadata: { namespace: "default", name: "m-alpha" },
+        spec: { mirrorRef: { name: "m" }, hostName: "alpha", role: "Primary" },
+        status: {
+          role: "Primary",
+          devicePath: "/dev/drbd1000",
+          conditions: [{ type: "NeedsReboot", status: needsReboot, reason: "", message: "", lastTransitionTime: "" }],
+        },
+      }) as unknown as MirrorReplica;
+    alpha.replicas = [replica("False")];
+    await alpha.pass();
+    expect(alpha.hypervisor.guests.size).toBe(1);
+    alpha.replicas = [replica("True")];
+    await alpha.pass();
+    expect(alpha.hypervisor.acts.at(-1)).toBe("destroy web");
+    expect(alpha.events.at(-1)).toMatch(/another host has taken its disk over/);
+    expect(alpha.condition()).toMatchObject({ status: "False", reason: "Overruled" });
+    expect(store.get().status?.run?.hostName).toBeUndefined();
   });
 
   it("is kept when its record was lost and nobody else has it", async () => {

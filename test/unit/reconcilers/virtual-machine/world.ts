@@ -78,6 +78,7 @@ export class TestHost {
   readonly files = new Map<string, string>([["/proc/meminfo", "MemAvailable:  900000 kB\n"]]);
   readonly events: string[] = [];
   volumes: Volume[] = [volumeOn("alpha"), volumeOn("beta")];
+  replicas: MirrorReplica[] = [];
   bridges = ["br0"];
   missing = new Set<string>();
   lsblk = '{"blockdevices":[{"path":"/dev/vg/disk","type":"lvm","mountpoint":null}]}';
@@ -118,7 +119,7 @@ export class TestHost {
         get: (request) =>
           this.volumes.find((each) => each.metadata.name === request.name && each.status?.hostName === this.#name),
       },
-      replicas: { list: (): readonly MirrorReplica[] => [], get: () => undefined },
+      replicas: { list: () => this.replicas, get: () => undefined },
       imports: { list: (): readonly Import[] => [], get: () => undefined },
       vms: {
         list: () => [...store.vms.values()],
