@@ -3,6 +3,7 @@ import type { Import } from "../../../../crds/generated/import.ts";
 import type { VirtualMachine, VirtualMachineSpec } from "../../../../crds/generated/virtual-machine.ts";
 import type { Volume } from "../../../../crds/generated/volume.ts";
 import type { Command, Executor } from "../../../../executors/command/types.ts";
+import type { Hypervisor } from "../../../../executors/vm/guest.ts";
 import { ModelHypervisor } from "../../../../executors/model/hypervisor.ts";
 import { silentLogger } from "../../../../machinery/log.ts";
 import type { Result } from "../../../../machinery/result.ts";
@@ -89,16 +90,28 @@ export class TestHost {
   readonly #name: string;
   readonly #store: Store;
 
-  constructor(name: string, store: Store) {
+  readonly #real: { readonly hypervisor: Hypervisor; readonly exec: Executor } | undefined;
+
+  /** `real`: the machine's own tools, for tests that have them; its uptime is the test's all the same. */
+  constructor(name: string, store: Store, real?: { readonly hypervisor: Hypervisor; readonly exec: Executor }) {
     this.#name = name;
     this.#store = store;
+    this.#real = real;
   }
 
   readonly #exec: Executor = {
-    run: (command) => Promise.resolve({ exitCode: 0, stdout: this.#run(command), stderr: "" }),
-    write: ({ path, content }) => Promise.resolve(void this.files.set(path, content)),
-    read: (path) => Promise.resolve(path === "/proc/uptime" ? `${this.uptime} 1\n` : this.files.get(path)),
+    run: (command, signal) => this.#real?.exec.run(command, signal) ?? this.#answer(command),
+    write: async (file, signal) => {
+      this.files.set(file.path, file.content);
+      await this.#real?.exec.write(file, signal);
+    },
+    read: (path, signal) => {
+      if (path === "/proc/uptime") return Promise.resolve(`${this.uptime} 1\n`);
+      return this.#real?.exec.read(path, signal) ?? Promise.resolve(this.files.get(path));
+    },
   };
+
+  #answer = (command: Command) => Promise.resolve({ exitCode: 0, stdout: this.#run(command), stderr: "" });
 
   #run({ argv }: Command): string {
     if (argv[0] === "ip") return JSON.stringify(this.bridges.map((ifname) => ({ ifname })));
@@ -113,7 +126,7 @@ export class TestHost {
       hostName: this.#name,
       exec: this.#exec,
       runs: store.runs,
-      hypervisors: { KVM: this.hypervisor },
+      hypervisors: { KVM: this.#real?.hypervisor ?? this.hypervisor },
       volumes: {
         list: () => this.volumes,
         get: (request) =>
