@@ -1,6 +1,6 @@
 import { CLEANUP_FINALIZER } from "../../crds/constants.ts";
 import type { VirtualMachine } from "../../crds/generated/virtual-machine.ts";
-import { HypervisorError, type Hypervisor } from "../../executors/vm/guest.ts";
+import { type Hypervisor, HypervisorError, type Instance } from "../../executors/vm/guest.ts";
 import { isConditionTrue } from "../../machinery/conditions.ts";
 import { done, type Reconcile, type ReconcileContext, type Request, requeueAfter } from "../../machinery/result.ts";
 import { runPass } from "../pass.ts";
@@ -67,7 +67,7 @@ async function steps(
   let vm = known;
   for (let step = 1; ; step++) {
     if (hypervisor === undefined) return withoutHypervisor(deps, vm);
-    const seen = await observe(hypervisor, vm, context.signal);
+    const seen = await observe(deps, hypervisor, vm, context.signal);
     let act = decide(situation(deps, vm, seen));
     if (FATEFUL.has(act)) {
       const fresh = await deps.runs.read(request, context.signal);
@@ -92,15 +92,27 @@ function withoutHypervisor({ hostName }: VirtualMachineDeps, vm: VirtualMachine)
   return { act: "rest", vm, report: not("Pending", "HypervisorMissing", message) };
 }
 
-async function observe(hypervisor: Hypervisor, vm: VirtualMachine, signal: AbortSignal): Promise<Seen | undefined> {
+async function observe(
+  deps: VirtualMachineDeps,
+  hypervisor: Hypervisor,
+  vm: VirtualMachine,
+  signal: AbortSignal,
+): Promise<Seen | undefined> {
   const all = await hypervisor.list(signal);
-  const adopted = vm.spec.adopt === undefined ? undefined : guestName(vm);
-  const mine = all.filter(({ uid, name }) => uid === vm.metadata.uid || (adopted !== undefined && name === adopted));
+  const mine = all.filter((instance) => instance.uid === vm.metadata.uid || isAdopted(instance, vm, deps.vms.list()));
   const [instance, other] = mine;
   if (instance === undefined) return undefined;
   if (other !== undefined)
     throw new HypervisorError(`two guests here are ${guestName(vm)}: ${instance.id} and ${other.id}; end one of them`);
   return { instance, inspection: await hypervisor.inspect(instance, signal) };
+}
+
+/** A stranger of the name that the spec gives; the guest of another object is none, and the oldest object has the right. */
+function isAdopted({ uid, name }: Instance, vm: VirtualMachine, all: readonly VirtualMachine[]): boolean {
+  if (vm.spec.adopt === undefined || name !== guestName(vm)) return false;
+  if (uid !== undefined && all.some(({ metadata }) => metadata.uid === uid)) return false;
+  const age = ({ metadata }: VirtualMachine) => `${metadata.creationTimestamp ?? ""} ${metadata.uid ?? ""}`;
+  return !all.some((each) => each.spec.adopt !== undefined && guestName(each) === name && age(each) < age(vm));
 }
 
 function situation(deps: VirtualMachineDeps, vm: VirtualMachine, seen: Seen | undefined): Situation {

@@ -288,6 +288,24 @@ describe("what cannot be", () => {
     expect(alpha.hypervisor.acts).toEqual([]);
   });
 
+  it("the guest of another object is not adopted, nor one that an older object has adopted", async () => {
+    const { store, alpha } = world({ adopt: { domainName: "mail" } });
+    store.put({ ...vmOf({}, "mail"), status: {} });
+    const others = alpha.hypervisor.add({ uid: "uid-mail", name: "mail" });
+    await alpha.pass();
+    expect(alpha.condition()).toMatchObject({ reason: "NameTaken" });
+    store.vms.delete("mail");
+    const older = vmOf({ adopt: { domainName: "mail" } }, "elder");
+    store.put({ ...older, metadata: { ...older.metadata, creationTimestamp: "", uid: "a" } });
+    await alpha.pass();
+    expect(alpha.hypervisor.guests.get(others.id)?.state).toBe("running");
+    expect(alpha.condition()?.status).toBe("False");
+    store.vms.delete("elder");
+    alpha.uptime += 1000;
+    await alpha.pass();
+    expect(alpha.condition()).toMatchObject({ status: "True", reason: "Running" });
+  });
+
   it("a hypervisor that the host has not is named", async () => {
     const { alpha } = world({ hypervisor: "Xen" });
     await alpha.pass();
