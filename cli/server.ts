@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { hostname, networkInterfaces } from "node:os";
 import { join, resolve } from "node:path";
@@ -84,9 +85,9 @@ function parseIp(text: string): string {
   return text;
 }
 
-/** The address to publish for a server that listens on `host`. */
-function advertised(host: string): string {
-  if (isIP(host) !== 0 && host !== "0.0.0.0" && host !== "::") return host;
+/** The address to publish for a server that listens on `host`, an address or a name. */
+async function advertised(host: string): Promise<string> {
+  if (host !== "0.0.0.0" && host !== "::") return (await lookup(host)).address;
   const cards = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
   const outside = cards.filter(({ internal, address }) => !internal && !address.startsWith("fe80:"));
   return (outside.find(({ family }) => family === "IPv4") ?? outside[0])?.address ?? "127.0.0.1";
@@ -178,7 +179,7 @@ async function serve(
       directory: pkiOptions.directory,
       replace: flags.newKeys === true,
     },
-    listen: { host, port, advertise: flags.advertiseAddress ?? advertised(host), tls: tlsOf(pki) },
+    listen: { host, port, advertise: flags.advertiseAddress ?? (await advertised(host)), tls: tlsOf(pki) },
   });
   const onRenewed = (renewed: Pki): void => server.renewTls(tlsOf(renewed));
   const stopRenewal = keepPkiRenewed({ ...pkiOptions, log: parts.log, onRenewed }, pki);

@@ -196,7 +196,7 @@ describe("what there is not, said so that one understands", () => {
     [["rollout", "restart", "deploy/x"], 'Error from server (NotFound): deployments.apps "x" not found'],
     [["set", "image", "deploy/x", "a=b"], 'Error from server (NotFound): deployments.apps "x" not found'],
     [["exec", "x", "--", "ls"], 'Error from server (NotFound): pods "x" not found'],
-    [["logs", "x"], 'error: error from server (NotFound): pods "x" not found in namespace "default"'],
+    [["logs", "x"], 'rror from server (NotFound): pods "x" not found'],
     [["drain", "n"], 'Error from server (NotFound): nodes "n" not found'],
     [["cordon", "n"], 'Error from server (NotFound): nodes "n" not found'],
     [["certificate", "approve", "x"], "certificatesigningrequests.certificates.k8s.io"],
