@@ -110,8 +110,8 @@ export const DEFAULT_CLUSTER_ROLES: readonly RoleObject[] = [
   role("ferrite:viewer", [rule(READ, [FERRITE], ["*"])]),
   role("ferrite:operator", [
     rule([...READ, ...WRITE], [FERRITE], ["*"]),
-    // Whoever may make VolumeGroups on any disk may take over what lies in them.
-    rule(["adopt"], [FERRITE], ["volumegroups"]),
+    // Whoever may make VolumeGroups on any disk may take over what lies in them, and guests on hosts.
+    rule(["adopt"], [FERRITE], ["volumegroups", "hosts"]),
     rule(READ, ["", "events.k8s.io"], ["events"]),
   ]),
   role("ferrite:host-bootstrapper", [

@@ -36,6 +36,7 @@ beforeAll(async () => {
   harness = harnessOf(await startServer({ storage, definitions: ownDefinitions() }), storage);
   const rules = [
     { apiGroups: ["ferrite.dev"], resources: ["volumegroups"], resourceNames: ["shelf"], verbs: ["adopt"] },
+    { apiGroups: ["ferrite.dev"], resources: ["hosts"], resourceNames: ["alpha"], verbs: ["adopt"] },
   ];
   await harness.ask("POST", `${RBAC}/clusterroles`, {
     apiVersion: "rbac.authorization.k8s.io/v1",
@@ -88,6 +89,39 @@ it("adopted Volumes are everybody's to change afterwards", async () => {
 it("operators and administrators have it", async () => {
   expect((await as("operator", "POST", VOLUMES, adopting("ops", "vault"))).status).toBe(201);
   expect((await harness.ask("POST", VOLUMES, adopting("ours", "vault"))).status).toBe(201);
+});
+
+const MACHINES = `/apis/${API_VERSION}/namespaces/default/virtualmachines`;
+const MACHINE = { hypervisor: "KVM", cpus: 1, memory: { size: "512Mi" }, boot: { firmware: "UEFI" }, disks: [] };
+const guest = (name: string, hostName: string | undefined, domainName = "web") => ({
+  apiVersion: API_VERSION,
+  kind: "VirtualMachine",
+  metadata: { name },
+  spec: {
+    ...MACHINE,
+    adopt: { domainName },
+    ...(hostName === undefined ? {} : { placement: { hostName } }),
+  },
+});
+
+it("a guest that runs is taken over by who may do so on its host; an adopted one is not turned on another", async () => {
+  const refused = await as("editor", "POST", MACHINES, guest("mine", "alpha"));
+  expect(refused.body["message"]).toBe(
+    'virtualmachines.ferrite.dev "mine" is forbidden: spec.adopt: user "editor" may not take over guests that run on ' +
+      'Host "alpha": that takes the verb "adopt" on hosts.ferrite.dev "alpha" at the cluster scope',
+  );
+  const made = await as("trusted", "POST", MACHINES, guest("mine", "alpha"));
+  expect(made.status, JSON.stringify(made.body)).toBe(201);
+  const anywhere = await as("trusted", "POST", MACHINES, guest("any", undefined));
+  expect([anywhere.status, anywhere.body["message"]]).toEqual([
+    403,
+    expect.stringContaining('"adopt" on all hosts.ferrite.dev at the cluster scope'),
+  ]);
+  const moved = { ...made.body, spec: { ...(made.body["spec"] as object), placement: { hostName: "beta" } } };
+  expect((await as("editor", "PUT", `${MACHINES}/mine`, moved)).status).toBe(403);
+  const labelled = { ...made.body, metadata: { ...made.body.metadata, labels: { tier: "gold" } } };
+  expect((await as("editor", "PUT", `${MACHINES}/mine`, labelled)).status).toBe(200);
+  expect((await as("operator", "POST", MACHINES, guest("any", undefined))).status).toBe(201);
 });
 
 it("nobody grants it who does not have it", async () => {
