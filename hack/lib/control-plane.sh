@@ -16,16 +16,18 @@ server_pid() {
   echo "$pid"
 }
 
-# start_server PORT: returns once it serves; reachable from the lab's machines as https://api:PORT.
+# start_server PORT [ADDRESS]: returns once it serves; reachable from the lab's machines as https://api:PORT, and with an
+# address of this machine from others too.
 start_server() {
-  local port=$1 pid
+  local port=$1 address=${2:-} pid listen=127.0.0.1
+  [ -z "$address" ] || listen=0.0.0.0
   mkdir -p "$SERVER"
   if pid=$(server_pid); then
     say "the control plane runs already (pid $pid)"
   else
     say "starting the control plane on 127.0.0.1:$port (log: $SERVER_LOG)"
-    setsid cli/ferrite.js server --data-dir "$SERVER" --listen "127.0.0.1:$port" \
-      --server-name api 10.77.0.1 10.77.1.1 </dev/null >>"$SERVER_LOG" 2>&1 &
+    setsid cli/ferrite.js server --data-dir "$SERVER" --listen "$listen:$port" \
+      --server-name api 10.77.0.1 10.77.1.1 ${address:+"$address"} </dev/null >>"$SERVER_LOG" 2>&1 &
     echo $! >"$PID_FILE"
   fi
   wait_until_ready
