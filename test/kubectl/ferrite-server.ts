@@ -88,7 +88,8 @@ export class FerriteServer {
       });
       // Not at its exit: what it said last may still be on its way.
       child.once("close", (code) => {
-        this.#child = undefined;
+        // Another one may run by now.
+        if (this.#child === child) this.#child = undefined;
         reject(new Error(`the server ended with ${code}:\n${this.log}`));
       });
     });
