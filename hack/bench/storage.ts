@@ -43,13 +43,13 @@ async function measure() {
   const byApply: number[] = [];
   // Turn about, so that a slow spell of the machine falls on both.
   for (let round = 0; round < ROUNDS; round++) {
-    byHand.push(await seconds(() => typeByHand(round)));
-    byApply.push(await seconds(() => applyMirror(`bench${round}`)));
+    byHand.push(await seconds("by hand", () => typeByHand(round)));
+    byApply.push(await seconds("kubectl apply", () => applyMirror(`bench${round}`)));
     await cluster.kubectl("delete", "mirror", `bench${round}`, "--timeout=120s");
   }
   const idle = await idleAgents();
   const names = Array.from({ length: AT_ONCE }, (_, index) => `many${index}`);
-  const together = await seconds(async () => {
+  const together = await seconds(`${AT_ONCE} at once`, async () => {
     await Promise.all(names.map(createMirror));
     await cluster.kubectl("wait", ...names.map((name) => `mirror/${name}`), "--for=condition=Ready", "--timeout=900s");
   });
@@ -116,7 +116,7 @@ function apply(kind: string, name: string, spec: unknown, namespaced: boolean): 
 /** How long an agent takes from its start to its work, its CPU over a minute in which nothing changes, and its memory then. */
 async function idleAgents() {
   const readySeconds: number[] = [];
-  for (const host of HOSTS) readySeconds.push(await seconds(() => restartAgent(host)));
+  for (const host of HOSTS) readySeconds.push(await seconds(`agent of ${host} works`, () => restartAgent(host)));
   await sleep(30_000);
   const before = await Promise.all(HOSTS.map(readAgent));
   const started = performance.now();
@@ -127,7 +127,9 @@ async function idleAgents() {
     const ticks = (after[index]?.cpuTicks ?? Number.NaN) - (before[index]?.cpuTicks ?? Number.NaN);
     // A tick is a hundredth of a second.
     const cpuPercent = Number((ticks / elapsed).toFixed(2));
-    return { host, readySeconds: readySeconds[index], cpuPercent, rssMiB: after[index]?.rssMiB };
+    const figures = { host, readySeconds: readySeconds[index], cpuPercent, rssMiB: after[index]?.rssMiB };
+    console.error(JSON.stringify(figures));
+    return figures;
   });
 }
 
@@ -161,10 +163,13 @@ async function until(attempt: () => Promise<unknown>): Promise<void> {
   }
 }
 
-async function seconds(work: () => Promise<void>): Promise<number> {
+/** Each is told as it is known: a run that is cut short is not for nothing. */
+async function seconds(what: string, work: () => Promise<void>): Promise<number> {
   const started = performance.now();
   await work();
-  return Number(((performance.now() - started) / 1000).toFixed(1));
+  const taken = Number(((performance.now() - started) / 1000).toFixed(1));
+  console.error(`${what}: ${taken} s`);
+  return taken;
 }
 
 function median(numbers: readonly number[]): number {
