@@ -189,6 +189,9 @@ async function oneStep(
   if (result === "changed" && isGrowth(plan))
     return end({ ...changed(replica, fields), next: requeueAfter(SOON_MS, "see how far it has grown") });
   if (result === "changed") return { report: changed(replica, fields), goOn: true };
+  const { volumeRef } = replica.spec.backing;
+  if (typeof result === "object" && result.reason === "DeviceMissing" && volumeRef !== undefined)
+    return end(inactive(volumeRef.name, fields));
   if (result !== "nothing to do") return end(waiting(result.reason, result.message, fields));
   if (refused !== undefined) return end(refused);
   // Only a new meeting has DRBD repair what a comparison marked: from the primary, once the record shows the other side out.
@@ -246,6 +249,14 @@ async function renewFailedDisk(
     await apply([{ why: `make new metadata on the failed disk of ${name}`, effect: commands.createMetadata(name) }]);
   await deps.lag.bury(minor);
   return true;
+}
+
+const INACTIVE_RETRY_MS = 1000;
+
+/** After a boot: what the Volume's own pass then does changes nothing in the API, so no event tells of it. */
+function inactive(volume: string, fields: Report<MirrorReplica>["fields"] & object): Report<MirrorReplica> {
+  const report = waiting<MirrorReplica>("BackingNotReady", `the device of Volume ${volume} is not active yet`, fields);
+  return { ...report, next: requeueAfter(INACTIVE_RETRY_MS, "look whether it is active") };
 }
 
 /** The world or the record was changed: what it is now, the next pass says. */

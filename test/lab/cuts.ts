@@ -7,7 +7,7 @@ const FOLDER = "/persist/cuts";
 const TOOLS = "lvm drbdadm drbdsetup mkfs.ext4 wipefs dd resize2fs e2fsck rm";
 
 /**
- * Stands before each tool in the agent's PATH. When a command that changes something has succeeded for the first time,
+ * Stands before each tool in the PATH, and comes in when the agent calls it. When a command that changes something has succeeded for the first time,
  * the agent is killed before it can hear of it, or the machine loses its power. Which commands that happened to is kept.
  */
 const WRAPPER = `#!/bin/sh
@@ -15,6 +15,7 @@ PATH=/usr/sbin:/usr/bin
 tool=\${0##*/}
 real=$(command -v "$tool")
 [ -s ${FOLDER}/how ] || exec "$real" "$@"
+grep -q ferrite-agent /proc/$PPID/cmdline || exec "$real" "$@"
 case "$tool $*" in
 "lvm fullreport"* | "lvm version"* | "wipefs --no-act"* | "drbdadm dump-md"*) exec "$real" "$@" ;;
 "drbdsetup down"* | "drbdsetup resume-io"*) ;;
