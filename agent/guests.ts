@@ -157,8 +157,9 @@ async function reportGuests(
   const found: HostGuest[] = [];
   for (const hypervisor of hypervisors)
     for (const instance of await hypervisor.list(signal)) {
-      const { state } = await hypervisor.inspect(instance, signal);
       const vm = vms.find(({ metadata }) => metadata.uid === instance.uid);
+      // A stranger's monitor is its owner's: that its process is there is all that is told of it.
+      const state = vm === undefined ? "running" : (await hypervisor.inspect(instance, signal)).state;
       found.push({
         uid: instance.uid ?? instance.id,
         name: vm?.metadata.name ?? instance.name ?? instance.id,

@@ -10,6 +10,7 @@ import { addExportController } from "./export.ts";
 import { addHostController } from "./host.ts";
 import { addHostGoneControllers } from "./host-gone.ts";
 import { fencedTransport, LeaderElector, type LeaderElectionOptions, type Term } from "./leader-election.ts";
+import { addMigrationController } from "./migration.ts";
 import { addMirrorController } from "./mirror.ts";
 import { addVirtualMachineController } from "./virtual-machine.ts";
 import { addHostBindingControllers, addVolumeBindingController } from "./volume-binding.ts";
@@ -91,5 +92,6 @@ function makeManager(options: ControllersOptions, term: Term, continuity: ApiCon
   addMirrorController(manager.scope(), { client, events });
   addExportController(manager.scope(), { client, events });
   addVirtualMachineController(manager.scope(), { client, events });
+  addMigrationController(manager.scope(), { client, events });
   return manager;
 }
