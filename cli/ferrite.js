@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 
 // V8 and malloc let garbage grow to several times what lives, which suits a machine with nothing else to run. Here the
-// virtual machines shall have the memory: a server of 10,000 objects takes about 210 MiB like this, 400 MB without. What can only
+// virtual machines shall have the memory: a server of 10,000 objects takes about 190 MiB like this. What can only
 // be given on the command line, or to malloc, is above.
 setFlagsFromString("--heap-growing-percent=40");
 // Types are stripped and modules compiled once, not at each start: a server is ready in half the time, and without the
