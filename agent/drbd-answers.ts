@@ -1,6 +1,7 @@
 import type { MirrorReplica } from "../crds/generated/mirror-replica.ts";
 import type { Mirror } from "../crds/generated/mirror.ts";
 import type { Logger } from "../machinery/log.ts";
+import type { Role } from "../executors/drbd/state.ts";
 import { type Arbiter, pairName } from "../reconcilers/host-pair/arbiter.ts";
 import * as decisions from "../reconcilers/host-pair/decisions.ts";
 import { resourceName } from "../reconcilers/mirror-replica/desired.ts";
@@ -12,6 +13,8 @@ import type { AnswerDrbd } from "./drbd-requests.ts";
 const PEER_OUTDATED = 4;
 const PROCEED = 0;
 const VETO = 1;
+/** DRBD knows no such code: a promotion fails, and nothing is promised. */
+const REFUSED = 1;
 
 export interface DrbdAnswersOptions {
   readonly hostName: string;
@@ -19,13 +22,15 @@ export interface DrbdAnswersOptions {
   readonly replicas: ObjectReader<MirrorReplica>;
   readonly mirrors: ObjectReader<Mirror>;
   readonly log: Logger;
+  /** What the kernel says this resource is here; `undefined`: it does not have it. */
+  role(resource: string, signal: AbortSignal): Promise<Role | undefined>;
   /** Looks at the replica again: something happened to it. */
   wake(replica: MirrorReplica): void;
 }
 
 /**
  * Answers the kernel's questions from the pair's record. "Go on without the peer" is said only after a won decision;
- * who lost hears nothing and stays frozen.
+ * a primary that lost hears nothing and stays frozen.
  */
 export function drbdAnswers(options: DrbdAnswersOptions): AnswerDrbd {
   return async (request, signal) => {
@@ -56,7 +61,7 @@ function mirrorId(replica: MirrorReplica, mirrors: ObjectReader<Mirror>): decisi
 
 async function fencePeer(
   replica: MirrorReplica,
-  { arbiter, mirrors, hostName, log }: DrbdAnswersOptions,
+  { arbiter, mirrors, hostName, log, role }: DrbdAnswersOptions,
   signal: AbortSignal,
 ): Promise<number | undefined> {
   const mirror = mirrorId(replica, mirrors);
@@ -64,6 +69,11 @@ async function fencePeer(
   const pair = pairName(replica.spec.hostName, replica.spec.peerHostName);
   const outcome = await arbiter.decide(pair, decisions.winAlone(mirror, hostName), signal);
   if (outcome.kind === "won") return PEER_OUTDATED;
+  // Without an answer the one who promotes would hang, and hold DRBD's locks against every connection meanwhile.
+  if ((await role(resourceName(replica), signal)) === "Secondary") {
+    log.error({ mirror, reason: outcome.reason, why: outcome.message }, "refused a promotion");
+    return REFUSED;
+  }
   log.error(
     { mirror, reason: outcome.reason, why: outcome.message },
     "I/O stays frozen: this host may not go on alone",

@@ -12,6 +12,7 @@ import { MIRRORS } from "../crds/generated/mirror.ts";
 import { VOLUME_GROUPS } from "../crds/generated/volume-group.ts";
 import { VOLUMES } from "../crds/generated/volume.ts";
 import type { Executor, Follow } from "../executors/command/types.ts";
+import { observeKernel } from "../executors/drbd/observe.ts";
 import { observeMachine } from "../executors/host/machine.ts";
 import type { Clock } from "../machinery/clock.ts";
 import { findCondition } from "../machinery/conditions.ts";
@@ -162,7 +163,15 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const beat = { leaseSeconds, intervalMs: (leaseSeconds * 1000) / 3, bootID: `${bootID}_${uuid(random)}` };
   const heartbeat = new Heartbeat({ client, clock, log, hostName, ...beat });
   const reporter = new HostReporter({ ...options, client, agentVersion: options.version, guests: guests.report });
-  const answer = drbdAnswers({ hostName, arbiter, replicas, mirrors, log, wake });
+  const answer = drbdAnswers({
+    hostName,
+    arbiter,
+    replicas,
+    mirrors,
+    log,
+    wake,
+    role: async (resource, roleSignal) => (await observeKernel(exec, roleSignal)).get(resource)?.role,
+  });
   log.info({ hostName, bootID }, "agent runs");
   await Promise.all([
     heartbeat.run(signal),

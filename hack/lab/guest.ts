@@ -13,6 +13,7 @@ import {
   type LabPaths,
   type LabState,
   readState,
+  recordPath,
   writeState,
 } from "./state.ts";
 import { makeSparse } from "./template.ts";
@@ -219,6 +220,7 @@ export class Guest {
       ram: { path: join(this.#paths.runtime, "ram"), shared: false },
       sockets: { qmp: this.#socket("qmp"), agent: this.#socket("agent"), console: this.#socket("console") },
       consoleLog: this.#consoleLogPath(),
+      recordLog: recordPath(this.#paths),
     };
   }
 

@@ -4,7 +4,7 @@ import { randomInt } from "node:crypto";
 import { join } from "node:path";
 import { Guest } from "./guest.ts";
 import { ensureImage, type Image } from "./image.ts";
-import { enterNetwork, type NetworkMode, nics, probeNetworkMode, startNetwork } from "./network.ts";
+import { enterNetwork, type NetworkMode, nics, probeNetworkMode, setIsolated, startNetwork } from "./network.ts";
 import { isAlive, kill, type ProcessRecord, start, thisProcess } from "./process.ts";
 import { type Accelerator, probeAccelerator } from "./qemu.ts";
 import {
@@ -16,6 +16,7 @@ import {
   type LabState,
   labPaths,
   readState,
+  recordPath,
   writeState,
 } from "./state.ts";
 import { makeSparse, makeTemplate } from "./template.ts";
@@ -138,6 +139,27 @@ export class Lab {
     return { names: ["api", "10.77.0.1"] };
   }
 
+  /**
+   * What programs in the machines have written to /dev/vport0p2, in the order of the writes. A write there returns when it is
+   * in this file: no power cut, and no cut link, takes it back.
+   */
+  record(): string {
+    const path = recordPath(this.#paths);
+    return existsSync(path) ? readFileSync(path, "utf8") : "";
+  }
+
+  /**
+   * No packet passes between the two any more; both still reach the API and the third. Not in user mode. The others of `cutLink`
+   * hold: the carriers stay up, a power cycle does not mend it.
+   */
+  cutBetween(a: GuestName, b: GuestName): void {
+    for (const name of [a, b]) setIsolated(readState(this.#paths).network, this.guest(name).id, true);
+  }
+
+  restoreBetween(a: GuestName, b: GuestName): void {
+    for (const name of [a, b]) setIsolated(readState(this.#paths).network, this.guest(name).id, false);
+  }
+
   /** Switches everything off and removes all of it; `keepLogs` leaves the consoles' logs. May be called twice. */
   async stop({ keepLogs = false } = {}): Promise<void> {
     const state = this.#stateIfAny();
@@ -209,6 +231,7 @@ export class Lab {
         ram: { path: join(runtime, "ram"), shared: true },
         sockets,
         consoleLog: join(folder, "template.console.log"),
+        recordLog: join(runtime, "template.record"),
       },
       join(runtime, "template.state"),
       lab,

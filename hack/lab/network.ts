@@ -91,9 +91,19 @@ export function nics(network: NetworkState, id: number): Nic[] {
 
 /** Silent: the guest's card stays up, its packets go nowhere, as when a switch fails. Not for user mode. */
 export function setTap(network: NetworkState, id: number, up: boolean): void {
-  const [program = "", ...args] = enterNetwork(network, ["ip", "link", "set", tapName(id), up ? "up" : "down"]);
+  inNetwork(network, ["ip", "link", "set", tapName(id), up ? "up" : "down"]);
+}
+
+/** Isolated machines reach the gateway and those that are not isolated, but not each other. */
+export function setIsolated(network: NetworkState, id: number, isolated: boolean): void {
+  if (network.mode === "user-mode") throw new Error("user-mode networking cannot keep two machines apart");
+  inNetwork(network, ["bridge", "link", "set", "dev", tapName(id), "isolated", isolated ? "on" : "off"]);
+}
+
+function inNetwork(network: NetworkState, argv: readonly string[]): void {
+  const [program = "", ...args] = enterNetwork(network, argv);
   const { status, stderr } = spawnSync(program, args, { encoding: "utf8" });
-  if (status !== 0) throw new Error(`cannot switch ${tapName(id)} ${up ? "on" : "off"}: ${stderr}`);
+  if (status !== 0) throw new Error(`${argv.join(" ")}: ${stderr}`);
 }
 
 function tapName(id: number): string {

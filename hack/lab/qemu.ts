@@ -26,6 +26,8 @@ export interface Machine {
   readonly ram: { readonly path: string; readonly shared: boolean };
   readonly sockets: { readonly qmp: string; readonly agent: string; readonly console: string };
   readonly consoleLog: string;
+  /** What the machine's programs write to /dev/vport0p2 is appended here before their write returns. */
+  readonly recordLog: string;
 }
 
 export const QEMU = "qemu-system-x86_64";
@@ -62,6 +64,8 @@ export function qemuArgv(machine: Machine): string[] {
     ["-serial", "chardev:console", "-device", "virtio-serial-pci,id=serial,addr=0x2"],
     ["-chardev", `socket,id=agent,path=${sockets.agent},server=on,wait=off`],
     ["-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"],
+    ["-chardev", `file,id=record,path=${machine.recordLog},append=on`],
+    ["-device", "virtserialport,chardev=record,name=dev.ferrite.lab.record"],
     ...machine.nics.map((nic, i) => ["-netdev", nic.netdev, "-device", card(nic, i)]),
     ["-blockdev", JSON.stringify({ ...blockNode("root", image.root), "read-only": true })],
     ["-device", "virtio-blk-pci,id=root,drive=root,serial=root,addr=0x8"],

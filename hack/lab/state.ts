@@ -56,6 +56,9 @@ export function labPaths(name: string): LabPaths {
   return { folder, runtime: `/dev/shm/ferrite-lab-${id}` };
 }
 
+/** One file for all machines of a lab: the order of its lines is the order in which they were written. */
+export const recordPath = ({ folder }: LabPaths): string => join(folder, "record.log");
+
 export function readState({ folder }: LabPaths): LabState {
   try {
     return JSON.parse(readFileSync(join(folder, "lab.json"), "utf8")) as LabState;

@@ -68,6 +68,12 @@ function leave(view: MembershipView, entry: HostPairMirror): NeededDecision | un
       why: `take ${me} out until it has met ${peer}, which may have gone on alone`,
       decision: decisions.shrink(mirror, me, me, "NotMetSinceBoot"),
     };
+  // The kernel freezes a primary that loses its peer until that is decided: a hand has released it (`resume-io`).
+  if (writesAlone(observed))
+    return {
+      why: `take ${peer} out: ${me} is written alone`,
+      decision: decisions.shrink(mirror, me, peer, "WrittenAlone"),
+    };
   const peerDisk = kernel.connection?.peerDiskState;
   if (connected(observed) && peerDisk !== "UpToDate" && peerDisk !== "DUnknown" && peerDisk !== "Consistent")
     return {
@@ -145,6 +151,14 @@ export function allowedRole(view: MembershipView): "Primary" | "Secondary" {
   if (entry?.primary === me && entry.members.includes(me)) return "Primary";
   // Never demoted for a missing record: what runs, runs; only promotion needs leave.
   return isPrimary ? "Primary" : "Secondary";
+}
+
+const writesAlone = (observed: ObservedReplica): boolean =>
+  observed.kernel?.role === "Primary" && observed.kernel.suspended.length === 0 && !connected(observed);
+
+/** Written without its peer and without leave: a hand promoted or released it. What is written here is lost, or splits the data. */
+export function isTrespasser({ entry, me, observed }: MembershipView): boolean {
+  return entry !== undefined && !entry.members.includes(me) && writesAlone(observed);
 }
 
 /** Frozen, and the record says that the other side has gone on: nothing that waits here may ever complete. */

@@ -4,6 +4,7 @@ import type { Mirror } from "../../crds/generated/mirror.ts";
 import type { MirrorReplica, ReplicaFileSystem, ReplicaVerify } from "../../crds/generated/mirror-replica.ts";
 import type { Volume } from "../../crds/generated/volume.ts";
 import { onDiskNameProblem } from "../../crds/on-disk-name.ts";
+import { CommandError } from "../../executors/command/errors.ts";
 import type { Executor } from "../../executors/command/types.ts";
 import * as commands from "../../executors/drbd/commands.ts";
 import { isGrowth, planReplica } from "../../executors/drbd/driver.ts";
@@ -13,7 +14,7 @@ import { TerminalError } from "../../machinery/errors.ts";
 import { done, type Reconcile, type ReconcileContext, requeueAfter } from "../../machinery/result.ts";
 import { type Arbiter, pairName } from "../host-pair/arbiter.ts";
 import type { ObjectAccess, ObjectReader } from "../object-access.ts";
-import { applyPlan, ready, type Report, runPass, waiting } from "../pass.ts";
+import { applyPlan, BLOCKED_RETRY_MS, ready, type Report, runPass, waiting } from "../pass.ts";
 import { desiredReplica, resourceName } from "./desired.ts";
 import { finalizeReplica } from "./finalize.ts";
 import { type LagMemory, updateLag } from "./lag.ts";
@@ -23,6 +24,7 @@ import {
   connected,
   differs,
   isLoser,
+  isTrespasser,
   mayAttach,
   mayConnect,
   type MembershipView,
@@ -156,6 +158,7 @@ async function oneStep(
     await apply(frozen.steps);
     return { report: changed(replica, fields), goOn: true };
   }
+  if (isLoser(view) || isTrespasser(view)) return stepDown(view, replica, fields, apply);
   if (await renewFailedDisk(deps, view, { minor, disk: found.disk }, apply))
     return { report: changed(replica, fields), goOn: true };
   const discarding = discardPass(replica, view);
@@ -223,6 +226,33 @@ async function oneStep(
     conditions: replicaConditions(replica, observed, isLoser(view)),
     next: requeueAfter(next, "look at DRBD again"),
   });
+}
+
+/** Another host goes on: this one becomes secondary once nothing has the device open. Nothing is forced. */
+async function stepDown(
+  view: MembershipView,
+  replica: MirrorReplica,
+  fields: ReturnType<typeof replicaFields>,
+  apply: (steps: readonly Step[]) => Promise<unknown>,
+): Promise<StepResult> {
+  const name = resourceName(replica);
+  try {
+    await apply([{ why: `make ${name} secondary: ${view.peer} has gone on`, effect: commands.demote(name) }]);
+    return { report: changed(replica, fields), goOn: true };
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    const [first, ...others] = replicaConditions(replica, view.observed, isLoser(view));
+    const byHand = ready(
+      "False",
+      "PrimaryWithoutLeave",
+      `${view.me} was promoted or released by hand, while ${view.peer} goes on: what is written on ${view.me} splits the data; stop what has the device open there`,
+    );
+    const conditions = [isTrespasser(view) ? byHand : first, ...others].filter((fact) => fact !== undefined);
+    return {
+      report: { fields, conditions, next: requeueAfter(BLOCKED_RETRY_MS, "see whether it was let go") },
+      goOn: false,
+    };
+  }
 }
 
 /**

@@ -8,6 +8,12 @@ const bothConnected = (replicas: readonly MirrorReplica[]): boolean =>
 
 const wasSplit = ({ status }: Mirror): boolean => isConditionTrue(status?.conditions, "SplitBrain");
 
+/** What a side says that is written without leave: a hand promoted or released it. */
+const trespasser = (replicas: readonly MirrorReplica[]): string | undefined =>
+  replicas
+    .map(({ status }) => findCondition(status?.conditions, "Ready"))
+    .find((fact) => fact?.reason === "PrimaryWithoutLeave")?.message;
+
 /**
  * Both sides were told to connect, stand alone, and hold different generations: DRBD found that both were written. While they try
  * again they look as if they were only waiting for each other, so once seen it holds until they have met.
@@ -18,7 +24,9 @@ export function isSplit(mirror: Mirror, replicas: readonly MirrorReplica[]): boo
   const apart = replicas.every(
     ({ spec, status }) => spec.connect && status?.connectionState === "StandAlone" && status.diskState === "UpToDate",
   );
-  return wasSplit(mirror) || (apart && a !== undefined && b !== undefined && a !== b);
+  return (
+    wasSplit(mirror) || trespasser(replicas) !== undefined || (apart && a !== undefined && b !== undefined && a !== b)
+  );
 }
 
 /**
@@ -42,6 +50,8 @@ export function splitBrainCondition(
   const type = "SplitBrain";
   if (!isSplit(mirror, replicas))
     return { type, status: "False", reason: "OneHistory", message: "the two sides share one history" };
+  const byHand = trespasser(replicas);
+  if (byHand !== undefined) return { type, status: "True", reason: "PrimaryWithoutLeave", message: byHand };
   const [a, b] = replicas.map(({ spec }) => spec.hostName);
   if (state?.state === "Ordered") {
     const side = replicas.find(({ spec }) => spec.hostName === state.victim);

@@ -16,7 +16,7 @@ export function mirrorFields(
 ): Fields {
   const fileSystem = fileSystemOf(mirror, replicas);
   const splitBrain = splitBrainState(mirror, replicas);
-  const primary = replicas.find(({ status }) => status?.role === "Primary");
+  const primary = primaryOf(replicas, entry);
   return {
     firstGeneration,
     replicas: replicas.map(replicaState),
@@ -38,6 +38,12 @@ function fileSystemOf(mirror: Mirror, replicas: readonly MirrorReplica[]): Field
     ...replicas.map(({ status }) => status?.fileSystem),
   ];
   return all.find((each) => each?.state === "Made") ?? all.find((each) => each !== undefined);
+}
+
+/** Who was overtaken may be off, and its last report says that it is primary still: the record knows better. */
+function primaryOf(replicas: readonly MirrorReplica[], entry: HostPairMirror | undefined): MirrorReplica | undefined {
+  const primaries = replicas.filter(({ status }) => status?.role === "Primary");
+  return primaries.find(({ spec }) => spec.hostName === entry?.primary) ?? primaries[0];
 }
 
 function replicaState({ spec, status }: MirrorReplica): MirrorReplicaState {
@@ -91,7 +97,7 @@ export function mirrorConditions(
   const inSync = whole && connected && entry?.members.length === 2;
   const copies = entry?.members.length ?? 0;
   return [
-    readiness(wantedPrimary, replicas),
+    readiness(wantedPrimary, replicas, entry),
     inSync
       ? { type: "InSync", status: "True", reason: "InSync", message: "both copies are up to date" }
       : { type: "InSync", status: "False", reason: "NotInSync", message: progressMessage(replicas) },
@@ -107,8 +113,12 @@ export function mirrorConditions(
   ];
 }
 
-function readiness(wantedPrimary: string, replicas: readonly MirrorReplica[]): ConditionFact {
-  const primary = replicas.find(({ status }) => status?.role === "Primary");
+function readiness(
+  wantedPrimary: string,
+  replicas: readonly MirrorReplica[],
+  entry: HostPairMirror | undefined,
+): ConditionFact {
+  const primary = primaryOf(replicas, entry);
   const usable = primary?.status?.suspended !== true && primary?.status?.devicePath !== undefined;
   if (primary?.spec.hostName === wantedPrimary && usable)
     return ready("True", "Usable", `usable on ${wantedPrimary} as ${primary.status?.devicePath}`);

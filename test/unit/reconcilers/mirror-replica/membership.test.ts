@@ -17,6 +17,7 @@ type Kernel = {
   state?: string;
   peerDisk?: NonNullable<ResourceState["connection"]>["peerDiskState"];
   replication?: string;
+  suspended?: readonly string[];
 };
 
 const observed = ({
@@ -25,6 +26,7 @@ const observed = ({
   state = "Connected",
   peerDisk = "UpToDate",
   replication = "Established",
+  suspended = [],
 }: Kernel = {}): ObservedReplica => ({
   configFile: "",
   metadata: "yes",
@@ -34,7 +36,7 @@ const observed = ({
   kernel: {
     name: "m1",
     role,
-    suspended: [],
+    suspended,
     device: { minor: 1000, diskState: disk, sizeBytes: 1 },
     connection: { state, peerRole: "Unknown", peerDiskState: peerDisk, replication, outOfSyncBytes: 0 },
   },
@@ -92,9 +94,14 @@ describe("neededDecision", () => {
       "take beta out: its disk is Diskless",
     ],
     [
-      "nothing of a peer that cannot be seen",
-      { observed: observed({ state: "Connecting", peerDisk: "DUnknown" }) },
+      "nothing of a peer that cannot be seen, while that freezes",
+      { observed: observed({ state: "Connecting", peerDisk: "DUnknown", suspended: ["fencing"] }) },
       undefined,
+    ],
+    [
+      "out with the peer when a hand has released what was frozen",
+      { observed: observed({ state: "Connecting", peerDisk: "DUnknown" }) },
+      "take beta out: alpha is written alone",
     ],
     [
       "out with the peer before a planned disconnect",

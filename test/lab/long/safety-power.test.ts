@@ -1,0 +1,79 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { DEVICE, Safety } from "../safety-fixture.ts";
+
+let s: Safety;
+
+beforeAll(async () => {
+  s = await Safety.start("safety-power");
+});
+afterAll(async () => s.stop());
+
+describe("the check itself", () => {
+  it("sees a write that is gone", async () => {
+    await s.writers.pause("alpha");
+    expect(await s.writers.missing("alpha")).toEqual([]);
+    const last = s.writers.acknowledged().findLast(({ mode }) => mode === "direct")?.number ?? 0;
+    const slot = last % 2048;
+    await s.on(
+      "alpha",
+      `dd if=/dev/zero of=${DEVICE} bs=4096 count=1 seek=${slot} oflag=direct conv=notrunc status=none`,
+    );
+    expect(await s.writers.missing("alpha")).toEqual([`alpha direct ${slot}: ${last} acknowledged, nothing found`]);
+    await s.writers.resume("alpha");
+    await s.writers.progress("alpha");
+  });
+});
+
+describe("the primary's power is cut under load", () => {
+  it("nothing acknowledged is missing on the other side, which takes over on order", async () => {
+    await s.f.lab.guest("alpha").powerOff();
+    const mark = s.writers.mark();
+    await s.orderPrimary("beta");
+    await s.writers.progress("beta", 120_000);
+    expect(await s.writers.missing("beta")).toEqual([]);
+    expect(s.writers.hostsSince(mark)).toEqual(["beta"]);
+    expect(await s.members()).toBe('["beta"]');
+    await s.f.waitFor("mirror/m1", "jsonpath={.status.primary}=beta");
+    await s.f.waitFor("mirror/m1", "condition=Ready");
+    await s.f.waitFor("mirror/m1", "condition=Degraded");
+  });
+
+  it("comes back as a copy that is filled, never writable", async () => {
+    const mark = s.writers.mark();
+    await s.powerOn("alpha");
+    await s.expectWhole("beta");
+    expect(s.writers.rolesSince(mark, "alpha")).toEqual(["Secondary"]);
+    expect(s.writers.hostsSince(mark)).toEqual(["beta"]);
+  });
+});
+
+describe("the power of both is cut under load", () => {
+  it("the secondary alone is not promoted, and says why", async () => {
+    await Promise.all([s.f.lab.guest("alpha").powerOff(), s.f.lab.guest("beta").powerOff()]);
+    const mark = s.writers.mark();
+    await s.powerOn("alpha");
+    await s.orderPrimary("alpha");
+    await s.f.waitForMessage("mirrorreplica/m1-alpha", /does not hold every acknowledged write/);
+    expect(s.writers.rolesSince(mark, "alpha")).toEqual(["Secondary"]);
+    expect(s.writers.hostsSince(mark)).toEqual([]);
+    await s.orderPrimary("beta");
+  });
+
+  it("the former primary goes on when it is back, and nothing is missing", async () => {
+    await s.powerOn("beta");
+    await s.writers.progress("beta", 180_000);
+    await s.expectWhole("beta");
+  });
+
+  it("the former primary alone goes on, whichever comes later", async () => {
+    await Promise.all([s.f.lab.guest("alpha").powerOff(), s.f.lab.guest("beta").powerOff()]);
+    const mark = s.writers.mark();
+    await s.powerOn("beta");
+    await s.writers.progress("beta", 180_000);
+    expect(await s.writers.missing("beta")).toEqual([]);
+    expect(await s.members()).toBe('["beta"]');
+    await s.powerOn("alpha");
+    await s.expectWhole("beta");
+    expect(s.writers.hostsSince(mark)).toEqual(["beta"]);
+  });
+});
