@@ -23,7 +23,7 @@ export interface DrbdAnswersOptions {
   readonly mirrors: ObjectReader<Mirror>;
   readonly log: Logger;
   /** What the kernel says this resource is here; `undefined`: it does not have it. */
-  role(resource: string, signal: AbortSignal): Promise<Role | undefined>;
+  readonly role: (resource: string, signal: AbortSignal) => Promise<Role | undefined>;
   /** Looks at the replica again: something happened to it. */
   wake(replica: MirrorReplica): void;
 }

@@ -17,20 +17,21 @@ export class Cluster {
   readonly lab: Lab;
   readonly folder: string;
   #server: ProcessRecord | undefined;
-  readonly #port: number;
+  /** Of the API on this machine's loopback, and of `api` for the guests. */
+  readonly port: number;
   #names: readonly string[] = [];
 
   private constructor(lab: Lab, folder: string, port: number) {
     this.lab = lab;
     this.folder = folder;
-    this.#port = port;
+    this.port = port;
   }
 
   /** Starts the control plane and joins an agent on each of `hosts`. */
   static async start(lab: Lab, folder: string, hosts: readonly GuestName[]): Promise<Cluster> {
     mkdirSync(folder, { recursive: true });
     const cluster = new Cluster(lab, folder, await freePort());
-    cluster.#names = (await lab.forwardApi(cluster.#port)).names;
+    cluster.#names = (await lab.forwardApi(cluster.port)).names;
     await cluster.startServer();
     await run(process.execPath, [join(ROOT, "hack/build.ts")], { cwd: ROOT });
     await Promise.all(hosts.map((host) => cluster.join(host)));
@@ -48,7 +49,7 @@ export class Cluster {
       "--data-dir",
       join(this.folder, "server"),
       "--listen",
-      `127.0.0.1:${this.#port}`,
+      `127.0.0.1:${this.port}`,
       "--server-name",
       ...this.#names,
     ];
@@ -96,7 +97,7 @@ export class Cluster {
   /** Brings the agent to a machine and joins it by a one-use token, as an administrator would. */
   async join(host: GuestName): Promise<void> {
     await joinMachine(this.lab.guest(host), {
-      server: `https://api:${this.#port}`,
+      server: `https://api:${this.port}`,
       authorityPem: readFileSync(join(this.folder, "server/pki/ca.crt"), "utf8"),
       timeFactor: this.lab.timeFactor,
       create: (secret) => this.apply(secret),

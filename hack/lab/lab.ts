@@ -120,10 +120,10 @@ export class Lab {
   }
 
   /**
-   * Lets the machines reach 127.0.0.1:`port` of the host as `api:port`; any earlier port is given up. Returns the addresses
-   * under which they see it, for the server's certificate.
+   * Lets the machines reach 127.0.0.1:`target` of the host as `api:port`; any earlier port is given up. Returns the addresses
+   * under which they see it, for the server's certificate. In user mode `target` must be `port`.
    */
-  async forwardApi(port: number): Promise<{ readonly names: readonly string[] }> {
+  async forwardApi(port: number, target = port): Promise<{ readonly names: readonly string[] }> {
     const state = readState(this.#paths);
     for (const relay of state.relays) await kill(relay);
     if (state.network.mode === "user-mode") return { names: ["api", "10.77.1.1"] };
@@ -132,7 +132,7 @@ export class Lab {
     const logPath = join(this.#paths.folder, "relay.log");
     const options = { logPath, diesWithUs: state.diesWithItsStarter };
     const relays = [
-      start([...relay, `unix:${socket}`, `tcp:127.0.0.1:${port}`], options),
+      start([...relay, `unix:${socket}`, `tcp:127.0.0.1:${target}`], options),
       start(enterNetwork(state.network, [...relay, `tcp:10.77.0.1:${port}`, `unix:${socket}`]), options),
     ];
     writeState(this.#paths, { ...state, relays });
