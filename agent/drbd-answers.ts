@@ -91,7 +91,8 @@ async function beforeResyncTarget(
   if (mirror === undefined) return VETO;
   const { peerHostName } = replica.spec;
   const pair = pairName(hostName, peerHostName);
-  const record = await arbiter.read(pair, signal);
+  const { record, past } = await arbiter.read(pair, signal);
+  if (past !== undefined) return VETO;
   const entry = record?.status?.mirrors.find(({ uid }) => uid === mirror.uid);
   // Before the first generation is recorded neither side holds anything that was acknowledged.
   if (entry === undefined) return replica.spec.firstGeneration === undefined ? VETO : PROCEED;

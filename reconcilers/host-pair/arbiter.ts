@@ -19,8 +19,20 @@ export interface PairStore {
 
 export type Outcome =
   /** The record says what was decided, by our own write unless `unnecessary`. */
-  | { readonly kind: "won"; readonly status: HostPairStatus | undefined }
-  | { readonly kind: "refused"; readonly reason: string; readonly message: string };
+  { readonly kind: "won"; readonly status: HostPairStatus | undefined } | Refusal;
+
+export interface Refusal {
+  readonly kind: "refused";
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface Reading {
+  /** `undefined`: provably not there. */
+  readonly record: HostPair | undefined;
+  /** Why nothing may be concluded from it: this host has seen a later one. */
+  readonly past: Refusal | undefined;
+}
 
 export interface Decider {
   readonly hostName: string;
@@ -69,9 +81,14 @@ export class Arbiter {
     this.#random = parts.random;
   }
 
-  /** The record now, by quorum. */
-  read(pair: string, signal: AbortSignal): Promise<HostPair | undefined> {
-    return this.#store.read(pair, signal);
+  /** The record now, by quorum. What is read is remembered: who never decides must not believe an older record later. */
+  async read(pair: string, signal: AbortSignal): Promise<Reading> {
+    // Before the read: a decision of ours that comes meanwhile makes an answer old, not the store.
+    const seen = this.#memory.recall(pair);
+    const record = await this.#store.read(pair, signal);
+    const past = rollback(pair, record?.status, seen);
+    if (past === undefined && record?.status !== undefined) await this.#remember(pair, record.status);
+    return { record, past };
   }
 
   /** Asks until the record answers; `signal` is the only way out before. */
@@ -80,10 +97,11 @@ export class Arbiter {
     let mayBeWritten = false;
     for (;;) {
       signal.throwIfAborted();
+      const seen = this.#memory.recall(pair);
       const record = await this.#readUntilAnswered(pair, signal);
       if (record === undefined) return refusal("NoRecord", `HostPair ${pair} is not there`);
       if (record.status?.decision.nonce === nonce) return this.#won(pair, record.status);
-      const rolledBack = rollback(pair, record.status, this.#memory.recall(pair));
+      const rolledBack = rollback(pair, record.status, seen);
       if (rolledBack !== undefined) return rolledBack;
       const verdict = decision(record.status);
       if (verdict.kind === "refused") return verdict;
@@ -105,11 +123,12 @@ export class Arbiter {
   }
 
   async #won(pair: string, status: HostPairStatus | undefined): Promise<Outcome> {
-    if (status !== undefined) {
-      const { incarnation, epoch } = status;
-      await this.#memory.remember(pair, { incarnation, epoch });
-    }
+    if (status !== undefined) await this.#remember(pair, status);
     return { kind: "won", status };
+  }
+
+  #remember(pair: string, { incarnation, epoch }: HostPairStatus): Promise<void> {
+    return this.#memory.remember(pair, { incarnation, epoch });
   }
 
   #next(status: HostPairStatus | undefined, verdict: Verdict, nonce: string): HostPairStatus {
@@ -135,14 +154,14 @@ export class Arbiter {
   }
 }
 
-const refusal = (reason: string, message: string): Outcome => ({ kind: "refused", reason, message });
+const refusal = (reason: string, message: string): Refusal => ({ kind: "refused", reason, message });
 
 /** A store that knows less than this host remembers was restored from the past: it decides nothing any more. */
 export function rollback(
   pair: string,
   status: HostPairStatus | undefined,
   seen: Seen | undefined,
-): Outcome | undefined {
+): Refusal | undefined {
   if (seen === undefined) return undefined;
   if (status !== undefined && status.incarnation === seen.incarnation && status.epoch >= seen.epoch) return undefined;
   const found = status === undefined ? "nothing" : `epoch ${status.epoch} of ${status.incarnation}`;

@@ -80,7 +80,7 @@ async function leaveRecord(deps: MirrorReplicaDeps, context: ReconcileContext, r
       ? decisions.shrink(id, hostName, hostName, "ReplicaRemoved")
       : decisions.forget(id);
   const pair = pairName(hostName, peerHostName);
-  const record = await deps.arbiter.read(pair, context.signal);
+  const { record } = await deps.arbiter.read(pair, context.signal);
   if (!record?.status?.mirrors.some((entry) => entry.uid === uid && entry.members.includes(hostName))) return undefined;
   return deps.arbiter.decide(pair, decision, context.signal);
 }

@@ -130,7 +130,8 @@ async function oneStep(
   const fileSystem = files.known(resource, replica, deps.mirrors.get(mirrorOf(replica)));
   const fields = reported(replica, replicaFields(replica, observed, context.now()), comparison.state, fileSystem);
   const pair = pairName(replica.spec.hostName, replica.spec.peerHostName);
-  const record = await deps.arbiter.read(pair, context.signal);
+  const { record, past } = await deps.arbiter.read(pair, context.signal);
+  if (past !== undefined) return end(waiting(past.reason, past.message, fields));
   if (record === undefined) return end(waiting("NoRecord", `HostPair ${pair} is not there yet`, fields));
   const entry = record.status?.mirrors.find(({ uid }) => uid === found.mirror.uid);
   const { hostName: me, minor } = replica.spec;

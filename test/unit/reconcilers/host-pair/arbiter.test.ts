@@ -130,6 +130,27 @@ describe("Arbiter", () => {
     expect(outcome).toMatchObject({ kind: "refused", reason: "StoreRolledBack" });
     expect(store.record.status?.epoch).toBe(5);
   });
+
+  it("remembers what it only read, and tells later that a record is of the past", async () => {
+    const store = new FaultyStore(pair([entry({ members: ["alpha"] })], 9));
+    const made = arbiter(store, "beta");
+    expect((await made.read(PAIR, never)).past).toBeUndefined();
+    store.record = pair([entry()], 5);
+    expect((await made.read(PAIR, never)).past).toMatchObject({ reason: "StoreRolledBack" });
+    const outcome = await made.decide(PAIR, decisions.takeOver("beta", "alpha", 5), never);
+    expect(outcome).toMatchObject({ kind: "refused", reason: "StoreRolledBack" });
+  });
+
+  it("a decision of its own during a read makes the answer old, not the store", async () => {
+    const store = new FaultyStore(pair([entry()]));
+    const made = arbiter(store);
+    const old = store.record;
+    store.read = async () => {
+      made.seen.set(PAIR, { incarnation: "life-1", epoch: 6 });
+      return old;
+    };
+    expect((await made.read(PAIR, never)).past).toBeUndefined();
+  });
 });
 
 describe("decisions", () => {
