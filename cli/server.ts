@@ -14,8 +14,10 @@ import { EtcdStorage, type EtcdStorageOptions } from "../apiserver/storage/etcd/
 import { EtcdUpkeep, type UpkeepOptions } from "../apiserver/storage/etcd/upkeep.ts";
 import { systemClock } from "../machinery/clock.ts";
 import { createLogger, type Logger } from "../machinery/log.ts";
+import { systemRandom } from "../machinery/random.ts";
 import { exitSoon, shutDown, type ShutdownStep } from "./shutdown.ts";
 import { startOwnControllers } from "./own-controllers.ts";
+import { followStoreLife, renewAfterRestore } from "./store-life.ts";
 
 const AUDIT_BYTES = 100 * 2 ** 20;
 const AUDIT_BACKUPS = 5;
@@ -103,6 +105,7 @@ async function runServer(flags: ServerFlags): Promise<void> {
   const storage = new EtcdStorage(endpoints);
   const upkeep = new EtcdUpkeep({ ...endpoints, log, ...(etcd === undefined ? {} : { own: ownEtcd(dataDir) }) });
   upkeep.start();
+  const life = { storage, path: join(dataDir, "store-revision"), clock: systemClock, random: systemRandom, log };
   const audit = new AuditLog({ path: join(dataDir, "audit.log"), maxBytes: AUDIT_BYTES, backups: AUDIT_BACKUPS, log });
   const steps: ShutdownStep[] = [
     { name: "audit log", stop: () => audit.close(), withinMs: 2000 },
@@ -111,6 +114,14 @@ async function runServer(flags: ServerFlags): Promise<void> {
     { name: "etcd", stop: async () => etcd?.stop(), withinMs: 8000 },
   ];
   try {
+    await renewAfterRestore(life);
+    const following = new AbortController();
+    const followed = followStoreLife(life, following.signal);
+    const stopFollowing = async (): Promise<void> => {
+      following.abort();
+      await followed;
+    };
+    steps.unshift({ name: "store's life", stop: stopFollowing, withinMs: 2000 });
     const server = await serve(flags, dataDir, { storage, audit, log });
     steps.unshift(...server.steps);
     log.info({ url: server.url, kubeconfig: join(dataDir, "pki", "admin.kubeconfig") }, "ready");

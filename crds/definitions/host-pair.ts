@@ -51,7 +51,7 @@ const mirrors = list(
 const GROWTH_RULE: Rule = {
   // `by` has to be the primary of before: a host that takes over cannot make itself a member in the same breath.
   rule:
-    "self.mirrors.all(m, oldSelf.mirrors.all(o, o.uid != m.uid || m.members.all(h, h in o.members) || " +
+    "self.incarnation != oldSelf.incarnation || self.mirrors.all(m, oldSelf.mirrors.all(o, o.uid != m.uid || m.members.all(h, h in o.members) || " +
     "(has(o.primary) && self.decision.by == o.primary)))",
   message: "a host becomes a member only by the hand of the mirror's primary",
   fieldPath: ".mirrors",
@@ -59,7 +59,9 @@ const GROWTH_RULE: Rule = {
 };
 
 const PROMOTION_RULE: Rule = {
-  rule: "self.mirrors.all(m, !has(m.primary) || oldSelf.mirrors.all(o, o.uid != m.uid || m.primary in o.members))",
+  rule:
+    "self.incarnation != oldSelf.incarnation || " +
+    "self.mirrors.all(m, !has(m.primary) || oldSelf.mirrors.all(o, o.uid != m.uid || m.primary in o.members))",
   message: "only a host that was a member can become primary",
   fieldPath: ".mirrors",
   reason: "FieldValueForbidden",
@@ -128,8 +130,28 @@ export const hostPair: KindDefinition = {
         max: 2,
         rules: [{ rule: "self[0] < self[1]", message: "the two hosts must differ and stand in alphabetical order" }],
       }),
+      trust: object(
+        "After the store was restored from a snapshot, where the hosts cannot prove by themselves that their copies are " +
+          "equal: a person's word on which host holds the right data. The other one is filled from it. Means exactly " +
+          "one record, and nothing once that has changed.",
+        {
+          "hostName!": f.hostName("The host whose data is right."),
+          "incarnation!": text("The record's status.incarnation as it is now.", { minLength: 1, maxLength: 64 }),
+        },
+        { name: "HostPairTrust" },
+      ),
     },
-    { name: "HostPairSpec", rules: [immutable("hosts", "another pair is another object")] },
+    {
+      name: "HostPairSpec",
+      rules: [
+        immutable("hosts", "another pair is another object"),
+        {
+          rule: "!has(self.trust) || self.trust.hostName in self.hosts",
+          message: "the host whose data is right must be one of the two",
+          fieldPath: ".trust.hostName",
+        },
+      ],
+    },
   ),
   status: object(
     "The decisions.",

@@ -19,6 +19,24 @@ export type HostPair = {
 export interface HostPairSpec {
   /** The two hosts, in alphabetical order. */
   readonly hosts: readonly string[];
+  /**
+   * After the store was restored from a snapshot, where the hosts cannot prove by themselves that their copies
+   * are equal: a person's word on which host holds the right data. The other one is filled from it. Means exactly
+   * one record, and nothing once that has changed.
+   */
+  readonly trust?: HostPairTrust;
+}
+
+/**
+ * After the store was restored from a snapshot, where the hosts cannot prove by themselves that their copies are
+ * equal: a person's word on which host holds the right data. The other one is filled from it. Means exactly one
+ * record, and nothing once that has changed.
+ */
+export interface HostPairTrust {
+  /** The host whose data is right. */
+  readonly hostName: string;
+  /** The record's status.incarnation as it is now. */
+  readonly incarnation: string;
 }
 
 /** The decisions. */

@@ -91,8 +91,21 @@ export class Arbiter {
     return { record, past };
   }
 
+  /** Takes a record of another incarnation for the present from now on; false: it is of the same, and merely old. */
+  async believe({ metadata, status }: HostPair): Promise<boolean> {
+    if (status === undefined || status.incarnation === this.#memory.recall(metadata.name)?.incarnation) return false;
+    await this.#remember(metadata.name, status);
+    return true;
+  }
+
   /** Asks until the record answers; `signal` is the only way out before. */
-  async decide(pair: string, decision: Decision, signal: AbortSignal): Promise<Outcome> {
+  async decide(
+    pair: string,
+    decision: Decision,
+    signal: AbortSignal,
+    /** The record is of the past, and `decision` says what is proved instead: it gets a new incarnation. */
+    { newLife = false } = {},
+  ): Promise<Outcome> {
     const nonce = uuid(this.#random);
     let mayBeWritten = false;
     for (;;) {
@@ -102,14 +115,17 @@ export class Arbiter {
       if (record === undefined) return refusal("NoRecord", `HostPair ${pair} is not there`);
       if (record.status?.decision.nonce === nonce) return this.#won(pair, record.status);
       const rolledBack = rollback(pair, record.status, seen);
-      if (rolledBack !== undefined) return rolledBack;
+      if (rolledBack !== undefined && !newLife) return rolledBack;
       const verdict = decision(record.status);
       if (verdict.kind === "refused") return verdict;
       // A write of ours that is still on its way must not land after we said that none is needed.
       if (verdict.kind === "unnecessary" && !mayBeWritten) return this.#won(pair, record.status);
       try {
         const written = await this.#store.writeStatus(
-          { ...record, status: this.#next(record.status, verdict, nonce) },
+          {
+            ...record,
+            status: this.#next(newLife ? undefined : record.status?.incarnation, record.status, verdict, nonce),
+          },
           signal,
         );
         return await this.#won(pair, written.status);
@@ -131,12 +147,17 @@ export class Arbiter {
     return this.#memory.remember(pair, { incarnation, epoch });
   }
 
-  #next(status: HostPairStatus | undefined, verdict: Verdict, nonce: string): HostPairStatus {
+  #next(
+    incarnation = uuid(this.#random),
+    status: HostPairStatus | undefined,
+    verdict: Verdict,
+    nonce: string,
+  ): HostPairStatus {
     const { hostName, bootID } = this.#me;
     const decided = verdict.kind === "write" ? verdict : { mirrors: status?.mirrors ?? [], reason: "Confirmed" };
     return {
       epoch: (status?.epoch ?? 0) + 1,
-      incarnation: status?.incarnation ?? uuid(this.#random),
+      incarnation,
       mirrors: decided.mirrors,
       decision: { nonce, by: hostName, bootID, reason: decided.reason, time: formatTime(this.#clock.now()) },
     };

@@ -175,6 +175,14 @@ export function closeWindow(mirror: MirrorId, primary: string): Decision {
   };
 }
 
+/** After a restore of the store: what the kernel or a person proves, instead of exactly this record. */
+export function beginLife(read: HostPairStatus, mirrors: readonly HostPairMirror[]): Decision {
+  return (status) =>
+    status?.incarnation === read.incarnation && status.epoch === read.epoch
+      ? { kind: "write", reason: "StoreRestored", mirrors }
+      : refused("RecordHasChanged", `the record is at epoch ${status?.epoch ?? 0}, it was at ${read.epoch}`);
+}
+
 /** The mirror is gone from this side: the record forgets it. */
 export function forget(mirror: MirrorId): Decision {
   return (status) => {

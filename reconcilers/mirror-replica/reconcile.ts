@@ -34,6 +34,7 @@ import { releaseFrozen } from "./frozen.ts";
 import { FileSystems, fileSystemPass } from "./file-system.ts";
 import { Meetings } from "./meetings.ts";
 import { discardPass } from "./split-brain.ts";
+import { believeRestored } from "./restored.ts";
 import { replicaConditions, replicaFields } from "./status.ts";
 import { takeOver } from "./takeover.ts";
 import { isVerifying, Verifications } from "./verify.ts";
@@ -130,8 +131,14 @@ async function oneStep(
   const fileSystem = files.known(resource, replica, deps.mirrors.get(mirrorOf(replica)));
   const fields = reported(replica, replicaFields(replica, observed, context.now()), comparison.state, fileSystem);
   const pair = pairName(replica.spec.hostName, replica.spec.peerHostName);
-  const { record, past } = await deps.arbiter.read(pair, context.signal);
-  if (past !== undefined) return end(waiting(past.reason, past.message, fields));
+  const reading = await deps.arbiter.read(pair, context.signal);
+  if (reading.past !== undefined) {
+    const why = await believeRestored(deps, context, replica, reading);
+    if (why === undefined) return end(waiting(reading.past.reason, reading.past.message, fields));
+    deps.replicas.event(replica, "Normal", "StoreRestored", `the restored record is believed: ${why}`);
+    return { report: changed(replica, fields), goOn: true };
+  }
+  const { record } = reading;
   if (record === undefined) return end(waiting("NoRecord", `HostPair ${pair} is not there yet`, fields));
   const entry = record.status?.mirrors.find(({ uid }) => uid === found.mirror.uid);
   const { hostName: me, minor } = replica.spec;

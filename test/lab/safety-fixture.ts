@@ -1,4 +1,4 @@
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 import { Fixture } from "./cluster-fixture.ts";
 import { type StorageHost, Writers } from "./writer-fixture.ts";
 
@@ -55,9 +55,12 @@ export class Safety {
   }
 
   async membersBecome(hosts: readonly StorageHost[], seconds = 120): Promise<void> {
-    await expect
-      .poll(() => this.members(), { timeout: this.f.seconds(seconds) * 1000, interval: 500 })
-      .toBe(JSON.stringify(hosts));
+    await this.until(seconds, async () => expect(await this.members()).toBe(JSON.stringify(hosts)));
+  }
+
+  /** Until `check` throws no more; seconds of an idle lab. */
+  until(seconds: number, check: () => Promise<void>): Promise<void> {
+    return vi.waitFor(check, { timeout: this.f.seconds(seconds) * 1000, interval: 400 });
   }
 
   orderPrimary(hostName: StorageHost): Promise<string> {
@@ -70,9 +73,7 @@ export class Safety {
   }
 
   async kernelBecomes(host: StorageHost, pattern: RegExp, seconds = 60): Promise<void> {
-    await expect
-      .poll(() => this.kernel(host), { timeout: this.f.seconds(seconds) * 1000, interval: 300 })
-      .toMatch(pattern);
+    await this.until(seconds, async () => expect(await this.kernel(host)).toMatch(pattern));
   }
 
   /** Both copies in step, nothing acknowledged missing, and the same bytes on both disks. The writer on `primary` pauses for it. */

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 import type { Lab } from "../../hack/lab/lab.ts";
 
 export type StorageHost = "alpha" | "beta";
@@ -55,7 +55,10 @@ export class Writers {
         if (of === host && (words[0] === "open" || words[0] === "closed")) counts[words[0]]++;
       return counts.open - counts.closed;
     };
-    await expect.poll(open, { timeout: 60_000 * this.#lab.timeFactor, interval: 200 }).toBeLessThanOrEqual(0);
+    await vi.waitFor(() => expect(open()).toBeLessThanOrEqual(0), {
+      timeout: 60_000 * this.#lab.timeFactor,
+      interval: 200,
+    });
   }
 
   async resume(host: StorageHost): Promise<void> {
@@ -108,9 +111,10 @@ export class Writers {
         .filter((line) => line.host === host && line.words[0] === "ack");
       return new Set(seen.map(({ words }) => words[1])).size;
     };
-    await expect
-      .poll(modes, { timeout: timeoutMs * this.#lab.timeFactor, interval: 100, message: `writes on ${host} go on` })
-      .toBe(2);
+    await vi.waitFor(() => expect(modes(), `${host} is written by both writers`).toBe(2), {
+      timeout: timeoutMs * this.#lab.timeFactor,
+      interval: 100,
+    });
   }
 
   /** The longest time since `mark` in which nothing was acknowledged on `host`, in seconds, between two writes of one mode. */

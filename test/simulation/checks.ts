@@ -27,6 +27,8 @@ export function checkRecord(before: HostPairStatus | undefined, pair: HostPair, 
     if (old === undefined) continue;
     if (entry.members.length === 0) return `${entry.name} has no member`;
     const grown = entry.members.some((member) => !old.members.includes(member));
+    // After a restore of the store the record is written from what is proved, not from what it was.
+    if (after.incarnation !== before.incarnation) continue;
     if (grown && old.primary !== host) return `${host} makes a member of ${entry.name} without being its primary`;
     if (entry.primary !== undefined && !old.members.includes(entry.primary))
       return `${entry.primary} becomes primary of ${entry.name} from outside`;

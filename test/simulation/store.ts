@@ -78,6 +78,19 @@ export class SimulatedStore {
     for (const watcher of this.#watchers) watcher.send(undefined);
   }
 
+  /** Put back to the past, and served again by a server that saw it: the hosts' records begin a new life. */
+  rollBack(image: StoreImage): void {
+    this.restore(image);
+    const incarnation = uuid(this.#random);
+    for (const [key, { object }] of this.#objects) {
+      const status = object.status as Json | undefined;
+      if (!key.startsWith("hostpairs/") || status === undefined) continue;
+      const metadata = { ...(object.metadata as Json), resourceVersion: String(++this.#revision) };
+      const renewed = { ...object, metadata, status: { ...status, incarnation, epoch: Number(status.epoch) + 1 } };
+      this.#objects.set(key, { object: renewed, text: JSON.stringify(renewed) });
+    }
+  }
+
   handle(request: HttpRequest, user: string): Answer {
     const target = parsePath(request.path);
     const key = `${target.plural}/${target.namespace}/${target.name}`;
