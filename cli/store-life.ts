@@ -5,7 +5,6 @@ import type { Storage } from "../apiserver/storage/types.ts";
 import { HOST_PAIRS, type HostPair } from "../crds/generated/host-pair.ts";
 import { type Clock, formatTime, sleep } from "../machinery/clock.ts";
 import type { Logger } from "../machinery/log.ts";
-import type { KubeObject } from "../machinery/object.ts";
 import { type Random, uuid } from "../machinery/random.ts";
 
 export interface StoreLifeOptions {
@@ -73,7 +72,7 @@ async function renewIncarnations(
     const time = formatTime(clock.now());
     const decision = { ...status.decision, nonce: uuid(random), reason: "StoreRestored", time };
     const renewed = { ...pair, status: { ...status, epoch: status.epoch + 1, incarnation, decision } };
-    await storage.replace(key, revision, renewed as unknown as KubeObject);
+    await storage.replace(key, revision, renewed);
   }
   // A new store has none, and nothing was lost.
   if (items.length > 0)

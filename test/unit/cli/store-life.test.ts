@@ -6,7 +6,6 @@ import { MemoryStorage } from "../../../apiserver/storage/memory.ts";
 import { renewAfterRestore } from "../../../cli/store-life.ts";
 import { systemClock } from "../../../machinery/clock.ts";
 import { silentLogger } from "../../../machinery/log.ts";
-import type { KubeObject } from "../../../machinery/object.ts";
 import { seededRandom } from "../../../machinery/random.ts";
 
 const KEY = "/registry/ferrite.dev/hostpairs/alpha.beta";
@@ -28,7 +27,7 @@ let storage: MemoryStorage;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "store-life-"));
   storage = new MemoryStorage(systemClock);
-  await storage.create(KEY, pair as unknown as KubeObject);
+  await storage.create(KEY, pair);
 });
 afterEach(async () => {
   await storage.close();
@@ -70,7 +69,7 @@ describe("renewAfterRestore", () => {
   it("leaves a store alone that only went on, and notes how far it is", async () => {
     await renew();
     const before = await status();
-    await storage.create("/registry/x", pair as unknown as KubeObject);
+    await storage.create("/registry/x", pair);
     expect(await renew()).toBe(false);
     expect(await status()).toEqual(before);
     expect(Number(readFileSync(path(), "utf8"))).toBe(await storage.currentRevision());
