@@ -105,7 +105,14 @@ async function runServer(flags: ServerFlags): Promise<void> {
   const storage = new EtcdStorage(endpoints);
   const upkeep = new EtcdUpkeep({ ...endpoints, log, ...(etcd === undefined ? {} : { own: ownEtcd(dataDir) }) });
   upkeep.start();
-  const life = { storage, path: join(dataDir, "store-revision"), clock: systemClock, random: systemRandom, log };
+  const life = {
+    storage,
+    path: join(dataDir, "store-revision"),
+    isOwn: etcd !== undefined,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+  };
   const audit = new AuditLog({ path: join(dataDir, "audit.log"), maxBytes: AUDIT_BYTES, backups: AUDIT_BACKUPS, log });
   const steps: ShutdownStep[] = [
     { name: "audit log", stop: () => audit.close(), withinMs: 2000 },

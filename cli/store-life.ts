@@ -11,6 +11,8 @@ export interface StoreLifeOptions {
   readonly storage: Pick<Storage, "list" | "replace" | "currentRevision">;
   /** Beside the store, not in it: how far the store was when it was last looked at. */
   readonly path: string;
+  /** The store is this server's alone. A further server of a shared one has no note at first, and nothing was restored. */
+  readonly isOwn: boolean;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -22,13 +24,13 @@ const LOOK_MS = 10_000;
 
 /**
  * Sees that the store was put back to the past: it is behind what was last seen of it, or far ahead, or nothing is known
- * of it (a data directory made anew around a snapshot). Then every HostPair gets a new incarnation before anybody is
+ * of a store that is this server's own (a data directory made anew around a snapshot). Then every HostPair gets a new incarnation before anybody is
  * served: hosts that were off know nothing of what the store forgot, and must not decide by it either.
  */
 export async function renewAfterRestore(options: StoreLifeOptions): Promise<boolean> {
   const seen = await readSeen(options.path);
   const revision = await options.storage.currentRevision();
-  const isRestored = seen === undefined || revision < seen || revision - seen > JUMP;
+  const isRestored = seen === undefined ? options.isOwn : revision < seen || revision - seen > JUMP;
   if (isRestored) await renewIncarnations(options, { seen, revision });
   await replaceFile(options.path, `${await options.storage.currentRevision()}\n`);
   return isRestored;

@@ -36,8 +36,9 @@ afterEach(async () => {
 
 const path = () => join(folder, "store-revision");
 /** `revision`: how far the store says it is. */
-const renew = (revision?: number) =>
+const renew = (revision?: number, isOwn = true) =>
   renewAfterRestore({
+    isOwn,
     storage: {
       list: storage.list.bind(storage),
       replace: storage.replace.bind(storage),
@@ -64,6 +65,12 @@ describe("renewAfterRestore", () => {
     expect(incarnation).not.toBe("life-1");
     expect(mirrors).toEqual(pair.status.mirrors);
     expect(decision).toMatchObject({ by: "alpha", reason: "StoreRestored" });
+  });
+
+  it("leaves a shared store alone that another server may have written all the time", async () => {
+    expect(await renew(5000, false)).toBe(false);
+    expect((await status()).incarnation).toBe("life-1");
+    expect(await renew(4000, false)).toBe(true);
   });
 
   it("leaves a store alone that only went on, and notes how far it is", async () => {
