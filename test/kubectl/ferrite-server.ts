@@ -81,15 +81,18 @@ export class FerriteServer {
       this.log += text.toString();
     });
     const lines = createInterface({ input: child.stdout });
+    let ready = false;
     await new Promise<void>((resolve, reject) => {
       lines.on("line", (line) => {
         this.log += `${line}\n`;
-        if (line.includes('"msg":"ready"')) resolve();
+        if (!line.includes('"msg":"ready"')) return;
+        ready = true;
+        resolve();
       });
       // Not at its exit: what it said last may still be on its way.
       child.once("close", (code) => {
-        // Another one may run by now.
-        if (this.#child === child) this.#child = undefined;
+        // One that dies later, by itself, is found by whoever ends it.
+        if (!ready) this.#child = undefined;
         reject(new Error(`the server ended with ${code}:\n${this.log}`));
       });
     });
