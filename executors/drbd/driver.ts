@@ -61,7 +61,7 @@ export function planReplica(desired: DesiredReplica, observed: ObservedReplica):
   if (observed.metadata === "no") return planMetadata(desired, observed);
   if (desired.mustBeFresh && observed.usedBefore === true) return holdsData(desired, "another mirror's copy (drbd)");
   const { kernel } = observed;
-  if (kernel?.device === undefined) return { kind: "steps", steps: bringUp(desired, kernel) };
+  if (kernel?.device === undefined) return { kind: "steps", steps: bringUp(desired, observed) };
   if (!isAttached(kernel) && !desired.attach)
     return blocked(
       "DiskStaysDetached",
@@ -107,8 +107,12 @@ function planMetadata(desired: DesiredReplica, observed: ObservedReplica): Plan 
  * The disk first, without the network: what it says of itself is looked at before the peer is met. A side that holds
  * nothing yet comes up in one go.
  */
-function bringUp({ config: { name }, metadata, connect }: DesiredReplica, kernel: ResourceState | undefined): Step[] {
-  if (metadata === "may-create" && connect) return [step(`bring ${name} up`, commands.adjust(name))];
+function bringUp(
+  { config: { name }, metadata, connect }: DesiredReplica,
+  { kernel, usedBefore }: ObservedReplica,
+): Step[] {
+  if (metadata === "may-create" && connect && usedBefore !== true)
+    return [step(`bring ${name} up`, commands.adjust(name))];
   const resource = kernel === undefined ? [step(`create resource ${name}`, commands.newResource(name))] : [];
   return [
     ...resource,

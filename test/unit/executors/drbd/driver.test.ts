@@ -124,6 +124,12 @@ describe("planReplica", () => {
       ["adjust m1"],
     ],
     [
+      "brings up the disk alone first, where it held data once, though this side is out of the record",
+      { metadata: "may-create" },
+      { kernel: undefined, usedBefore: true },
+      ["new-resource m1", "new-minor m1", "attach m1"],
+    ],
+    [
       "tells who has a device that cannot be read",
       {},
       { kernel: undefined, metadata: "unknown", claims: ["/dev/drbd1001"] },
