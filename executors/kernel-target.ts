@@ -113,6 +113,6 @@ function isAsDesired(desired: DesiredExport, words: readonly string[], report: T
     report.address === desired.listenAddress &&
     report.readOnly === desired.readOnly &&
     report.fingerprint === fingerprint(desired.secret) &&
-    report.clients.join(" ") === [...words].sort().join(" ")
+    [...report.clients].sort().join(" ") === [...words].sort().join(" ")
   );
 }

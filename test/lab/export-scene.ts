@@ -32,6 +32,13 @@ for (my $i = 1; !-e '/run/stop'; $i++) {
 }
 `;
 
+/** Lists what a host serves, of any protocol, by name. */
+export const SERVED =
+  "ls /run/ferrite/nbd/conf.d /sys/kernel/config/nvmet/subsystems /sys/kernel/config/target/iscsi 2>/dev/null | grep -E '^(iqn|nqn)|[.]conf$'; pgrep nbd-server || true";
+/** Lists what is left of imports on a host. */
+export const IMPORTED =
+  "ls /dev/gnbd /sys/class/nvme /sys/class/iscsi_session 2>/dev/null | grep -v -e ':$' -e '^$'; cat /sys/block/nbd*/backend 2>/dev/null; dmsetup ls | grep gnbd || true";
+
 export class ExportScene {
   readonly f: Fixture;
 
@@ -153,7 +160,7 @@ export class ExportScene {
   fileSystemErrors(): Promise<string> {
     return this.on(
       "gamma",
-      "dmesg | grep -E 'EXT4-fs (error|warning)|Remounting|[Bb]uffer I/O error|JBD2.*error' || true",
+      "dmesg | grep -E 'EXT4-fs (error|warning)|Remounting|[Bb]uffer I/O error|JBD2.*error' | grep -v 'dev sd' || true",
     );
   }
 }
