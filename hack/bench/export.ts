@@ -1,6 +1,6 @@
 /**
- * An imported device against the bare mirror under it, in one run on the lab's machines, and the pause of a writer when the
- * server moves or dies:
+ * Devices imported by NBD, iSCSI and NVMe/TCP against the bare mirror under them, in one run on the lab's machines, and the pause of
+ * a writer when the primary moves:
  *   hack/bench/export [--rounds N]
  * Prints JSON: medians of the rounds.
  */
@@ -13,8 +13,10 @@ import { Lab } from "../lab/lab.ts";
 
 const { values } = parseArgs({ options: { rounds: { type: "string", default: "3" } } });
 const ROUNDS = Number(values.rounds);
-const MIRROR = "/dev/drbd1000";
-const IMPORT = "/dev/gnbd/bench";
+/** A mirror each, on a disk of its own. */
+const PROTOCOLS = { nbd: "NBD", iscsi: "ISCSI", nvme: "NVMeTCP" } as const;
+type Name = keyof typeof PROTOCOLS;
+const NAMES = Object.keys(PROTOCOLS) as Name[];
 const MEBIBYTES = 16;
 const SMALL_WRITES = 50;
 
@@ -30,38 +32,58 @@ try {
 process.exit(0);
 
 async function measure() {
-  await apply("Mirror", {
-    size: "128Mi",
-    replicas: ["alpha", "beta"].map((host) => ({ hostName: host, device: `/dev/disk/by-id/virtio-${host}-disk1` })),
-    primary: { hostName: "alpha" },
-  });
-  await apply("Export", { mirrorRef: { name: "bench" }, clients: [{ hostName: "gamma" }] });
-  await apply("Import", { exportRef: { name: "bench" }, hostName: "gamma" });
-  await wait("mirror/bench", "condition=InSync");
-  await wait("import/bench", "condition=Ready");
-  const bare: Figures[] = [];
-  const imported: Figures[] = [];
-  // Turn about, so that a slow spell of the machine falls on both.
-  for (let round = 0; round < ROUNDS; round++) {
-    bare.push(await figures(lab.guest("alpha"), MIRROR));
-    imported.push(await figures(lab.guest("gamma"), IMPORT));
+  for (const [index, name] of NAMES.entries()) {
+    await apply("Mirror", name, {
+      size: "64Mi",
+      replicas: ["alpha", "beta"].map((host) => ({
+        hostName: host,
+        device: `/dev/disk/by-id/virtio-${host}-disk${index + 1}`,
+      })),
+      primary: { hostName: "alpha" },
+    });
+    await apply("Export", name, {
+      mirrorRef: { name },
+      protocol: PROTOCOLS[name],
+      clients: [{ hostName: "gamma" }],
+    });
+    await apply("Import", name, { exportRef: { name }, hostName: "gamma" });
   }
+  for (const name of NAMES) {
+    await wait(`mirror/${name}`, "condition=InSync");
+    await wait(`import/${name}`, "condition=Ready");
+  }
+  const bare: Figures[] = [];
+  const imported: Record<Name, Figures[]> = { nbd: [], iscsi: [], nvme: [] };
+  const mirror = (await cluster.kubectl("get", "mirror", "nbd", "-o", "jsonpath={.status.devicePath}")).trim();
+  // Turn about, so that a slow spell of the machine falls on all.
+  for (let round = 0; round < ROUNDS; round++) {
+    bare.push(await figures(lab.guest("alpha"), mirror));
+    for (const name of NAMES) imported[name].push(await figures(lab.guest("gamma"), `/dev/gnbd/${name}`));
+  }
+  const longestPauseSeconds: Partial<Record<Name, number>> = {};
+  for (const name of NAMES) longestPauseSeconds[name] = await longestPause(name, () => move(name));
   return {
     timeFactor: lab.timeFactor,
     rounds: ROUNDS,
     bareMirror: medians(bare),
-    nbdImport: medians(imported),
-    longestPauseSeconds: {
-      primaryMoved: await longestPause(async () => {
-        const primary = { spec: { primary: { hostName: "beta" } } };
-        await cluster.kubectl("patch", "mirror", "bench", "--type=merge", "-p", JSON.stringify(primary));
-        await wait("import/bench", `jsonpath={.status.connectedTo}=${lab.guest("beta").address}:10809`);
-      }),
-      serverKilled: await longestPause(async () => {
-        await lab.guest("beta").sh("pkill -9 nbd-server");
-      }),
-    },
+    nbd: medians(imported.nbd),
+    iscsi: medians(imported.iscsi),
+    nvme: medians(imported.nvme),
+    longestPauseSeconds,
   };
+}
+
+/** Moves the primary, and so the export, to beta. */
+async function move(name: Name): Promise<void> {
+  const primary = { spec: { primary: { hostName: "beta" } } };
+  await cluster.kubectl("patch", "mirror", name, "--type=merge", "-p", JSON.stringify(primary));
+  const to = lab.guest("beta").address;
+  for (let tries = 0; tries < 240; tries++) {
+    const server = await cluster.kubectl("get", "import", name, "-o", "jsonpath={.status.connectedTo}");
+    if (server.startsWith(to)) return;
+    await sleep(1000);
+  }
+  throw new Error(`${name} was not moved to beta`);
 }
 
 interface Figures {
@@ -87,9 +109,9 @@ async function figures(guest: Guest, device: string): Promise<Figures> {
 }
 
 /** Writes 4 KiB blocks on gamma without end and notes the time of each acknowledgement, while `disturb` runs. */
-async function longestPause(disturb: () => Promise<void>): Promise<number> {
+async function longestPause(name: Name, disturb: () => Promise<void>): Promise<number> {
   const gamma = lab.guest("gamma");
-  const writer = `use Time::HiRes 'time'; use Fcntl; sysopen(my $f, '${IMPORT}', O_RDWR | O_SYNC) or die; my $longest = 0; my $last = time;
+  const writer = `use Time::HiRes 'time'; use Fcntl; sysopen(my $f, '/dev/gnbd/${name}', O_RDWR | O_SYNC) or die; my $longest = 0; my $last = time;
 for (my $i = 0; !-e '/run/stop'; $i++) { sysseek($f, 4096 * ($i % 512), 0); syswrite($f, 'x' x 4096) == 4096 or die "$!"; my $now = time; $longest = $now - $last if $now - $last > $longest; $last = $now }
 open(my $o, '>', '/run/longest'); print $o $longest;`;
   await gamma.putFile("/run/pause.pl", writer);
@@ -114,11 +136,11 @@ function medians(all: readonly Figures[]): Figures {
   };
 }
 
-const apply = (kind: string, spec: unknown): Promise<void> =>
+const apply = (kind: string, name: string, spec: unknown): Promise<void> =>
   cluster.apply({
     apiVersion: "ferrite.dev/v1alpha1",
     kind,
-    metadata: { name: "bench", namespace: "default" },
+    metadata: { name, namespace: "default" },
     spec,
   });
 
