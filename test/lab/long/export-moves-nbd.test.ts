@@ -1,0 +1,3 @@
+import { describeMoves } from "../export-moves.ts";
+
+describeMoves(["nbd"]);
