@@ -32,6 +32,8 @@ export async function takeOver(
   const group = (status?.mirrors ?? []).filter(({ primary }) => primary === peer);
   if (takeover === undefined || group.length === 0) return { kind: "none" };
   const kernel = await observeKernel(deps.exec, context.signal);
+  // After a restart the pass goes on and attaches the disk, apart from the peer; then there is something to look at.
+  if (!isAttached(kernel.get(resourceName(replica)))) return { kind: "none" };
   const sides = group.map((entry) => ({ entry, replica: sideOf(deps, entry) }));
   for (const side of sides) {
     const problem = await unfit(deps, side.replica, side.entry.uid, kernel);

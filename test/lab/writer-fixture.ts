@@ -30,6 +30,8 @@ export class Writers {
   readonly #lab: Lab;
   readonly #device: string;
   #lives = 0;
+  /** Where in the record the writers of a host began: what was open when the power was cut is never closed. */
+  readonly #started = new Map<StorageHost, number>();
 
   constructor(lab: Lab, device: string) {
     this.#lab = lab;
@@ -41,6 +43,7 @@ export class Writers {
     const guest = this.#lab.guest(host);
     for (const name of ["writer.pl", "reader.pl"]) await guest.putFile(`/run/${name}`, programs(name));
     const first = ++this.#lives * NUMBERS_OF_A_LIFE;
+    this.#started.set(host, this.mark());
     await guest.sh(
       `setsid perl /run/writer.pl ${host} ${first} ${this.#device} ${BLOCKS} </dev/null >/run/writer.log 2>&1 &`,
     );
@@ -51,7 +54,7 @@ export class Writers {
     await this.#lab.guest(host).sh("touch /run/writer-pause");
     const open = () => {
       const counts = { open: 0, closed: 0 };
-      for (const { host: of, words } of this.#lines())
+      for (const { host: of, words } of this.#lines().slice(this.#started.get(host)))
         if (of === host && (words[0] === "open" || words[0] === "closed")) counts[words[0]]++;
       return counts.open - counts.closed;
     };

@@ -52,6 +52,7 @@ describe("the power of both is cut under load", () => {
     await Promise.all([s.f.lab.guest("alpha").powerOff(), s.f.lab.guest("beta").powerOff()]);
     const mark = s.writers.mark();
     await s.powerOn("alpha");
+    await s.membersBecome(["beta"]);
     await s.orderPrimary("alpha");
     await s.f.waitForMessage("mirrorreplica/m1-alpha", /does not hold every acknowledged write/);
     expect(s.writers.rolesSince(mark, "alpha")).toEqual(["Secondary"]);
