@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { requestIdentity } from "../../agent/join.ts";
+import { type HostIdentity, requestIdentity } from "../../agent/join.ts";
 import { runAgent } from "../../agent/start.ts";
 import { hostTokenSecret } from "../../apiserver/access/tokens/bootstrap-tokens.ts";
 import { httpsTransport } from "../../client/https-transport.ts";
@@ -10,7 +10,7 @@ import { DrbdModel } from "../../executors/model/drbd.ts";
 import { LvmModel } from "../../executors/model/lvm.ts";
 import { ModelMachine } from "../../executors/model/machine.ts";
 import { modelMailbox } from "../../executors/model/mailbox.ts";
-import { systemClock } from "../../machinery/clock.ts";
+import { sleep, systemClock } from "../../machinery/clock.ts";
 import type { Logger } from "../../machinery/log.ts";
 import type { KubeObject } from "../../machinery/object.ts";
 import { systemRandom } from "../../machinery/random.ts";
@@ -26,6 +26,7 @@ const SECRETS: ResourceType<KubeObject & { readonly metadata: { readonly name: s
 const TOKEN_LIFE_MS = 15 * 60_000;
 /** All agents share one thread; one of them that waits for it is not a lost machine. */
 const LEASE_SECONDS = 15;
+const JOIN_ATTEMPTS = 5;
 const DISKS = [1, 2, 3];
 const DISK_BYTES = 64 * 2 ** 30;
 
@@ -94,10 +95,7 @@ export class SimulatedCluster {
     const machine = this.#machine(name);
     const { servers, ca } = connection;
     const api = { servers, ...(ca === undefined ? {} : { ca }) };
-    const token = await makeToken(connection, name, signal);
-    const joining = httpsTransport({ ...api, credentials: async () => ({ token }) });
-    const client = new RestClient({ transport: joining.transport, clock: systemClock, userAgent: "ferrite-join" });
-    const { certificatePem, keyPem } = await requestIdentity(client, name, systemClock, signal).finally(joining.close);
+    const { certificatePem, keyPem } = await this.#identity(name, api, signal);
     const own = httpsTransport({ ...api, credentials: async () => ({ cert: certificatePem, key: keyPem }) });
     const options = {
       hostName: name,
@@ -116,6 +114,26 @@ export class SimulatedCluster {
       leaseSeconds: LEASE_SECONDS,
     };
     return () => runAgent(options, signal).finally(own.close);
+  }
+
+  /** A control plane that has just started, or is busy, may refuse for a while; each attempt takes a new token. */
+  async #identity(name: string, api: Pick<Connection, "servers" | "ca">, signal: AbortSignal): Promise<HostIdentity> {
+    for (let attempt = 1; ; attempt++) {
+      let close = () => {};
+      try {
+        const token = await makeToken(this.#options.connection, name, signal);
+        const joining = httpsTransport({ ...api, credentials: async () => ({ token }) });
+        close = joining.close;
+        const client = new RestClient({ transport: joining.transport, clock: systemClock, userAgent: "ferrite-join" });
+        return await requestIdentity(client, name, systemClock, signal);
+      } catch (err) {
+        if (attempt === JOIN_ATTEMPTS || signal.aborted) throw err;
+        this.#options.log.warn({ err, host: name, attempt }, "could not join");
+      } finally {
+        close();
+      }
+      await sleep(systemClock, 2000 * attempt, signal);
+    }
   }
 }
 

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import type { Mirror } from "../../crds/generated/mirror.ts";
+import type { Volume } from "../../crds/generated/volume.ts";
 import { FerriteServer } from "./ferrite-server.ts";
 import { Kubectl } from "./kubectl.ts";
 
@@ -14,16 +15,16 @@ const LIMIT_MS = 300_000;
 
 let server: FerriteServer;
 let kubectl: Kubectl;
-let machines: ChildProcess;
+let machines: ChildProcess | undefined;
 
 beforeAll(async () => {
   server = await FerriteServer.start();
   kubectl = new Kubectl(server.kubeconfig);
   machines = await startMachines();
-});
+}, LIMIT_MS);
 
 afterAll(async () => {
-  machines.kill("SIGKILL");
+  machines?.kill("SIGKILL");
   await server.destroy();
 });
 
@@ -52,7 +53,7 @@ it(
     await vi.waitFor(
       async () => expect((await kubectl.ok(["get", "hosts", "-o", "name"])).split("\n")).toHaveLength(6),
       {
-        timeout: 60_000,
+        timeout: 200_000,
         interval: 300,
       },
     );
@@ -83,6 +84,45 @@ it(
       },
       { timeout: 90_000, interval: 300 },
     );
+  },
+  LIMIT_MS,
+);
+
+it(
+  "a mirror is made as a copy of a volume, and its copies are compared when somebody asks",
+  async () => {
+    const copy = {
+      apiVersion: "ferrite.dev/v1alpha1",
+      kind: "Mirror",
+      metadata: { name: "copied", namespace: "default" },
+      spec: {
+        size: "192Mi",
+        replicas: ["alpha", "beta"].map((hostName) => ({ hostName, volumeGroupRef: { name: `${hostName}-disks` } })),
+        primary: { hostName: "beta" },
+        source: { volumeRef: { name: "scratch" } },
+      },
+    };
+    await kubectl.ok(["apply", "-f", "-"], JSON.stringify(copy));
+    await vi.waitFor(
+      async () => {
+        const ready = (await mirror("copied")).status?.conditions?.find(({ type }) => type === "Ready");
+        expect(ready?.message).toMatch(/scratch lies in VolumeGroup alpha-disks.*make the mirror with alpha/);
+      },
+      { timeout: 200_000, interval: 300 },
+    );
+    await kubectl.ok(["delete", "mirror", "copied", "--timeout=200s"]);
+    const right = { ...copy, spec: { ...copy.spec, primary: { hostName: "alpha" }, verifyRequest: "first" } };
+    await kubectl.ok(["apply", "-f", "-"], JSON.stringify(right));
+    await kubectl.ok(["wait", "mirror/copied", "--for=condition=InSync", "--timeout=200s"]);
+    await kubectl.ok(["wait", "mirror/copied", "--for=condition=Verified", "--timeout=200s"]);
+    expect((await mirror("copied")).status?.verify).toMatchObject({
+      state: "Finished",
+      outOfSyncBytes: 0,
+      request: "first",
+    });
+    const source = await kubectl.json<Volume>(["get", "volume", "copied-alpha"]);
+    expect(source.spec.source).toEqual({ volumeRef: { name: "scratch" } });
+    expect((await kubectl.json<Volume>(["get", "volume", "copied-beta"])).spec.source).toBeUndefined();
   },
   LIMIT_MS,
 );
