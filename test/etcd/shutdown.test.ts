@@ -32,7 +32,7 @@ async function launch(dir: string, port: number): Promise<{ child: ChildProcess;
 
 /** Connections as machines leave them that lose their power: open, and silent for ever. */
 async function halfDead(dir: string, port: number): Promise<ChildProcess> {
-  const argv = [join(import.meta.dirname, "half-dead-clients.ts"), String(port), join(dir, "pki")];
+  const argv = [join(import.meta.dirname, "half-dead-clients-process.ts"), String(port), join(dir, "pki")];
   const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "inherit"] });
   expect(String((await once(child.stdout, "data"))[0])).toBe("open\n");
   child.kill("SIGSTOP");

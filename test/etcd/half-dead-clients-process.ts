@@ -1,6 +1,6 @@
 /**
  * Opens connections to a server in each state that a client can lose its power in, says `open`, and goes on for ever: a test
- * stops this process by SIGSTOP. `node half-dead-clients.ts PORT PKI-DIRECTORY`.
+ * stops this process by SIGSTOP. `node half-dead-clients-process.ts PORT PKI-DIRECTORY`.
  */
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
