@@ -67,7 +67,8 @@ afterAll(async () => {
   await gone();
   if (device !== undefined) run("losetup", "--detach", device);
   if (network?.holder !== undefined) await kill(network.holder);
-  for (const path of [folder, guestFiles(UID, "").directory, "/var/lib/ferrite/images/test-guest"])
+  const files = guestFiles(UID, "web");
+  for (const path of [folder, files.directory, files.consoleLog, "/var/lib/ferrite/images/test-guest"])
     rmSync(path, { recursive: true, force: true });
 });
 
