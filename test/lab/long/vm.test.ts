@@ -49,11 +49,15 @@ const guest = (over: Record<string, unknown> = {}) => ({
   networks: [{ bridge: "br0" }],
   ...over,
 });
-const page = (host: GuestName) => on(host, `busybox wget -T 5 -q -O - http://${ADDRESS}/index.html 2>&1 || true`);
+/** Debian's busybox wget crashes on these machines, and they have no curl. */
+const FETCH = `exec 3<>/dev/tcp/${ADDRESS}/80 && printf 'GET /%s HTTP/1.0\\r\\n\\r\\n' "$0" >&3 && sed '1,/^\\r$/d' <&3`;
+async function page(host: GuestName, path = "index.html"): Promise<string> {
+  const argv = ["timeout", "10", "bash", "-c", FETCH, path];
+  return (await f.lab.guest(host).exec(argv)).stdout;
+}
 /** Ids of the guest's processes on a machine: never more than one. */
 const processes = (host: GuestName) => on(host, "pgrep -f 'guest=web -uuid' | tr '\\n' ' '");
-const starts = async (host: GuestName) =>
-  Number(await on(host, `busybox wget -T 5 -q -O - http://${ADDRESS}/starts | wc -l`));
+const starts = async (host: GuestName) => (await page(host, "starts")).split("\n").length - 1;
 const ready = (vm: string) => f.get(`virtualmachine/${vm}`, "{.status.conditions[?(@.type=='Ready')].reason}");
 
 describe("a virtual machine on a mirror's primary", () => {
@@ -81,8 +85,9 @@ describe("a virtual machine on a mirror's primary", () => {
   it("runs on untouched when its agent is killed and started again", async () => {
     const [pid, before] = [await processes("alpha"), await starts("alpha")];
     await f.cluster.killAgent("alpha");
-    expect(await page("alpha")).toBe("from-the-mirror\n");
+    const served = await page("alpha");
     await f.cluster.startAgent("alpha");
+    expect(served).toBe("from-the-mirror\n");
     await f.waitFor("virtualmachine/web", "condition=Ready");
     expect([await processes("alpha"), await starts("alpha")]).toEqual([pid, before]);
   });
@@ -90,7 +95,7 @@ describe("a virtual machine on a mirror's primary", () => {
   it("is started again when it dies", async () => {
     const [pid, before] = [await processes("alpha"), await starts("alpha")];
     await on("alpha", `kill -9 ${pid}`);
-    await until(() => starts("alpha").catch(() => 0), GUEST_SECONDS).toBe(before + 1);
+    await until(() => starts("alpha"), GUEST_SECONDS).toBe(before + 1);
     expect(await processes("alpha")).toMatch(/^\d+ $/);
     await f.waitFor("virtualmachine/web", "condition=Ready");
   });
