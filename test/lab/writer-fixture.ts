@@ -157,9 +157,10 @@ export class Writers {
   #pause(mark: number, host: StorageHost, mode: Mode): { readonly seconds: number; readonly end: number } {
     let longest = { seconds: 0, end: 0 };
     let before: number | undefined;
-    for (const { host: of, seconds, words } of this.#lines().slice(mark)) {
+    for (const [at, { host: of, seconds, words }] of this.#lines().entries()) {
       if (of !== host || words[0] !== "ack" || words[1] !== mode) continue;
-      if (before !== undefined && seconds - before > longest.seconds)
+      // From the last write before the mark: what began the pause may have been under way there.
+      if (at >= mark && before !== undefined && seconds - before > longest.seconds)
         longest = { seconds: seconds - before, end: seconds };
       before = seconds;
     }
