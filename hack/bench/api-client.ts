@@ -75,10 +75,14 @@ export class ApiClient {
     });
   }
 
-  /** A watch: calls back for each line. Resolves when the headers are there. */
-  watch(path: string, onLine: (line: string) => void): Promise<() => void> {
+  /** A watch: calls back for each whole line, and when the stream has ended, in order or not. Resolves when the headers are there. */
+  watch(path: string, onLine: (line: string) => void, onEnd = (): void => {}): Promise<() => void> {
     return new Promise((resolve, reject) => {
       const stream = this.#session.request({ ":path": path, accept: "application/json", ...this.#headers });
+      stream.on("close", () => {
+        reject(new Error("no answer"));
+        onEnd();
+      });
       let rest = "";
       stream.on("response", () => resolve(() => stream.close()));
       stream.on("error", reject);

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { copyKeys } from "../../apiserver/access/pki/keep-keys.ts";
+import { findByArgument } from "../../apiserver/storage/etcd/process-table.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const ETCD =
@@ -106,6 +107,13 @@ export class FerriteServer {
   /** As a power cut would: its etcd stays behind, as a process of nobody. */
   async kill(): Promise<void> {
     await this.#end("SIGKILL");
+  }
+
+  /** As a fault of etcd would: its own etcd dies, the server starts it again. */
+  killEtcd(): void {
+    const pids = findByArgument(`--data-dir=${this.dataDir}/etcd/data`);
+    if (pids.length === 0) throw new Error(`no etcd works on ${this.dataDir}/etcd/data`);
+    for (const pid of pids) process.kill(pid, "SIGKILL");
   }
 
   async #end(signal: NodeJS.Signals): Promise<number | null> {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { ApiClient } from "../../hack/bench/api-client.ts";
 import { listAll } from "../../apiserver/storage/list-all.ts";
 import { EtcdStorage } from "../../apiserver/storage/etcd/storage.ts";
-import { type Random, seededRandom } from "../../machinery/random.ts";
+import { type Random, seededRandom, systemRandom } from "../../machinery/random.ts";
 import { FerriteServer } from "./ferrite-server.ts";
 import { Kubectl } from "./kubectl.ts";
 import { WIDGET_CRD } from "./widgets.ts";
@@ -19,7 +19,8 @@ beforeAll(async () => {
 afterAll(() => server.destroy());
 
 const REQUESTS = 3000;
-const SEED = Number(process.env["FERRITE_FUZZ_SEED"] ?? 20261123);
+/** One that every run has, and one that only this run has: `FERRITE_FUZZ_SEED` asks the same again. */
+const SEEDS = [20261123, Number(process.env["FERRITE_FUZZ_SEED"] ?? Math.floor(systemRandom.next() * 2 ** 32))];
 
 const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "BREW"];
 const SEGMENTS = [
@@ -191,59 +192,62 @@ it.each([
   expect(problemOf("GET", 404, '{"kind":"Status","code":404,"message":"x"}')).toBeUndefined();
 });
 
-it(`answers ${REQUESTS} odd requests, each with a Status or what was asked for, and stores nothing odd`, async () => {
-  const random = seededRandom(SEED);
-  const pick = <T>(from: readonly T[]): T => from[Math.floor(random.next() * from.length)] as T;
-  const path = (): string =>
-    random.next() < 0.7
-      ? pick(PATHS)
-      : `/${Array.from({ length: 1 + Math.floor(random.next() * 7) }, () => pick(SEGMENTS)).join("/")}`;
-  const query = (): string => {
-    const parameters = Array.from(
-      { length: Math.floor(random.next() * 3) },
-      () => `${pick(PARAMETERS)}=${encodeURIComponent(pick(VALUES))}`,
-    );
-    return `?${["timeoutSeconds=1", ...parameters].join("&")}`;
-  };
-  const client = new ApiClient(server.kubeconfig);
-  const bad: string[] = [];
-  const seen = new Map<number, number>();
-  const odd = (): Asked => [
-    pick(METHODS),
-    encodeURI(path()).replaceAll("%25", "%") + query(),
-    pick(TYPES),
-    pick(BODIES),
-  ];
-  /** As a client would ask, but for a slip or two. */
-  const slipped = (): Asked => {
-    const [method, target, type, body] = pick(good(`f-${Math.floor(random.next() * 5)}`));
-    const slips = Math.floor(random.next() * 3);
-    let text = body;
-    for (let slip = 0; slip < slips; slip += 1) text = broken(text, random);
-    return [method, target, random.next() < 0.95 ? type : pick(TYPES), text];
-  };
-  const one = async (): Promise<void> => {
-    const [method, target, type, body] = random.next() < 0.5 ? odd() : slipped();
-    const shown = `${method} ${target.slice(0, 200)} ${type} ${body.slice(0, 100)}`;
-    const hasBody = !["GET", "HEAD", "OPTIONS", "TRACE"].includes(method);
-    try {
-      const { status, text } = await client.ask(method, target, hasBody ? body : undefined, type);
-      seen.set(status, (seen.get(status) ?? 0) + 1);
-      const problem = problemOf(method, status, text);
-      if (problem !== undefined) bad.push(`${problem}: ${shown}`);
-    } catch (error) {
-      bad.push(`no answer: ${shown}: ${String(error)}`);
-    }
-  };
-  for (let done = 0; done < REQUESTS; done += 20) await Promise.all(Array.from({ length: 20 }, one));
-  client.close();
-  expect(bad, `seed ${SEED}`).toEqual([]);
-  // It got through the door: not all of it was refused for one and the same reason.
-  for (const code of [200, 201, 400, 404, 405, 409, 415, 422])
-    expect(seen.get(code) ?? 0, String(code)).toBeGreaterThan(4);
-  expect(await kubectl.ok(["get", "--raw", "/readyz"])).toBe("ok");
-  await expectSaneStore();
-});
+it.each(SEEDS)(
+  "answers odd requests, each with a Status or what was asked for, and stores nothing odd (FERRITE_FUZZ_SEED=%i)",
+  async (seed) => {
+    const random = seededRandom(seed);
+    const pick = <T>(from: readonly T[]): T => from[Math.floor(random.next() * from.length)] as T;
+    const path = (): string =>
+      random.next() < 0.7
+        ? pick(PATHS)
+        : `/${Array.from({ length: 1 + Math.floor(random.next() * 7) }, () => pick(SEGMENTS)).join("/")}`;
+    const query = (): string => {
+      const parameters = Array.from(
+        { length: Math.floor(random.next() * 3) },
+        () => `${pick(PARAMETERS)}=${encodeURIComponent(pick(VALUES))}`,
+      );
+      return `?${["timeoutSeconds=1", ...parameters].join("&")}`;
+    };
+    const client = new ApiClient(server.kubeconfig);
+    const bad: string[] = [];
+    const seen = new Map<number, number>();
+    const odd = (): Asked => [
+      pick(METHODS),
+      encodeURI(path()).replaceAll("%25", "%") + query(),
+      pick(TYPES),
+      pick(BODIES),
+    ];
+    /** As a client would ask, but for a slip or two. */
+    const slipped = (): Asked => {
+      const [method, target, type, body] = pick(good(`f-${Math.floor(random.next() * 5)}`));
+      const slips = Math.floor(random.next() * 3);
+      let text = body;
+      for (let slip = 0; slip < slips; slip += 1) text = broken(text, random);
+      return [method, target, random.next() < 0.95 ? type : pick(TYPES), text];
+    };
+    const one = async (): Promise<void> => {
+      const [method, target, type, body] = random.next() < 0.5 ? odd() : slipped();
+      const shown = `${method} ${target.slice(0, 200)} ${type} ${body.slice(0, 100)}`;
+      const hasBody = !["GET", "HEAD", "OPTIONS", "TRACE"].includes(method);
+      try {
+        const { status, text } = await client.ask(method, target, hasBody ? body : undefined, type);
+        seen.set(status, (seen.get(status) ?? 0) + 1);
+        const problem = problemOf(method, status, text);
+        if (problem !== undefined) bad.push(`${problem}: ${shown}`);
+      } catch (error) {
+        bad.push(`no answer: ${shown}: ${String(error)}`);
+      }
+    };
+    for (let done = 0; done < REQUESTS; done += 20) await Promise.all(Array.from({ length: 20 }, one));
+    client.close();
+    expect(bad, `FERRITE_FUZZ_SEED=${seed}`).toEqual([]);
+    // It got through the door: not all of it was refused for one and the same reason.
+    for (const code of [200, 201, 400, 404, 405, 409, 415, 422])
+      expect(seen.get(code) ?? 0, String(code)).toBeGreaterThan(4);
+    expect(await kubectl.ok(["get", "--raw", "/readyz"])).toBe("ok");
+    await expectSaneStore();
+  },
+);
 
 /** Every key is that of the object under it, and every object is one that the server would have made. */
 async function expectSaneStore(): Promise<void> {
