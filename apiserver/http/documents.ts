@@ -76,6 +76,7 @@ function openApiResponse(
   path: readonly string[],
 ): HttpResponse | undefined {
   const [version, ...rest] = path;
+  if (version === "v2" && rest.length === 0) return openApiV2Response(sources, request);
   if (version !== "v3") return undefined;
   if (rest.length === 0) return jsonResponse(200, sources.openApi.index());
   const document = sources.openApi.document(rest.join("/"));
@@ -95,7 +96,23 @@ function openApiResponse(
   });
 }
 
-function withEtag(request: HttpRequest, hash: string, body: string, headers: HttpResponse["headers"]): HttpResponse {
+const V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+
+/** Under the name that clients ask for it by, which is no media type by the grammar, and under the later one. */
+function openApiV2Response({ openApi }: DocumentSources, request: HttpRequest): HttpResponse {
+  const accepted = request.header("accept") ?? "";
+  const protobuf = /^\s*application\/com\.github\.proto-openapi\.spec\.v2[.@]v1\.0\+protobuf\b/.test(accepted);
+  if (!protobuf) negotiateOutput(accepted, { conversions: [] });
+  const { body, hash } = openApi.v2(protobuf ? "protobuf" : "json");
+  return withEtag(request, hash, body, { "content-type": protobuf ? V2_PROTOBUF : "application/json", vary: "Accept" });
+}
+
+function withEtag(
+  request: HttpRequest,
+  hash: string,
+  body: HttpResponse["body"],
+  headers: HttpResponse["headers"],
+): HttpResponse {
   const etag = `"${hash}"`;
   const known = (request.header("if-none-match") ?? "").split(",").map((each) => each.trim().replace(/^W\//, ""));
   if (known.includes(etag)) return { status: 304, headers: { ...headers, etag }, body: "" };

@@ -8,8 +8,17 @@ import { type Operation, operation, type Target } from "./operations.ts";
 const META = "io.k8s.apimachinery.pkg.apis.meta.v1";
 const ref = (name: string): object => ({ $ref: `#/components/schemas/${name}` });
 
+/** An OpenAPI v3 document. */
+export interface V3Document {
+  readonly openapi: string;
+  readonly info: object;
+  readonly paths: Readonly<Record<string, object>>;
+  readonly components: { readonly schemas: Readonly<Record<string, object>> };
+  readonly tags?: readonly object[];
+}
+
 /** The OpenAPI v3 document of one group-version: what `/openapi/v3/apis/<group>/<version>` answers. */
-export function openApiDocument(groupVersion: GroupVersion, version: string): object {
+export function openApiDocument(groupVersion: GroupVersion, version: string): V3Document {
   const { group, resources, virtual } = groupVersion;
   const schemas: Record<string, object> = {
     [`${META}.ObjectMeta`]: OBJECT_META,

@@ -2,13 +2,18 @@ import { createHash } from "node:crypto";
 import { groupOf, groups, type GroupVersion } from "../discovery/groups.ts";
 import type { Registry } from "../registry/registry.ts";
 import { openApiDocument } from "./document.ts";
+import { openApiV2 } from "./v2-document.ts";
+import { encodeV2 } from "./v2-protobuf.ts";
 
 interface Document {
   readonly text: string;
   readonly hash: string;
 }
 
-/** The OpenAPI v3 documents of all group-versions; each is made when it is first asked for after a change. */
+/** Protobuf of gnostic's messages, or JSON. */
+export type V2Form = "json" | "protobuf";
+
+/** The OpenAPI documents of all that is served; each is made when it is first asked for after a change. */
 export class OpenApi {
   readonly #registry: Registry;
   readonly #version: string;
@@ -41,6 +46,15 @@ export class OpenApi {
     const made = { text, hash: createHash("sha512").update(text).digest("hex").toUpperCase() };
     this.#documents.set(path, made);
     return made;
+  }
+
+  /** `/openapi/v2`: everything in one document. Seldom asked for and large: made anew each time, and not kept. */
+  v2(form: V2Form): { readonly body: string | Buffer; readonly hash: string } {
+    this.#refresh();
+    const documents = [...this.#groupVersions.values()].map((each) => openApiDocument(each, this.#version));
+    const document = openApiV2(documents, this.#version);
+    const body = form === "json" ? JSON.stringify(document) : Buffer.from(encodeV2(document));
+    return { body, hash: createHash("sha512").update(body).digest("hex").toUpperCase() };
   }
 
   #refresh(): void {

@@ -44,7 +44,7 @@ async function storeNew(
   track: (object: KubeObject) => void,
 ): Promise<Presented> {
   const { resource, info, user } = call;
-  await checkNamespace(context, call);
+  await checkNamespace(context, call, object.metadata.name ?? "");
   const generated = object.metadata.name === undefined;
   prepareForCreate(context, call, object);
   track(object);

@@ -14,7 +14,7 @@ export interface ListOptions {
 
 /** Throws BadRequest or Invalid, by the rules of metav1 ListOptions. */
 export function parseListOptions(query: URLSearchParams): ListOptions {
-  const limit = parseInteger("limit", query.get("limit")) ?? 0;
+  const limit = parseLimit(query.get("limit"));
   const token = query.get("continue") ?? "";
   const revision = parseRevision(query.get("resourceVersion"));
   const match = parseMatch(query.get("resourceVersionMatch"));
@@ -66,6 +66,11 @@ export function parseWatchOptions(query: URLSearchParams, random: Random): Watch
 }
 
 const isPresent = (query: URLSearchParams, name: string): boolean => (query.get(name) ?? "") !== "";
+
+/** Less than nothing is no limit, as with a kube-apiserver: `kubectl get --chunk-size=-1` asks for it. */
+function parseLimit(text: string | null): number {
+  return /^-\d+$/.test(text ?? "") ? 0 : (parseInteger("limit", text) ?? 0);
+}
 
 function parseInteger(name: string, text: string | null): number | undefined {
   if (text === null || text === "") return undefined;

@@ -5,7 +5,7 @@ import { parse } from "yaml";
 interface Kubeconfig {
   readonly clusters: readonly [{ readonly cluster: { server: string; "certificate-authority-data"?: string } }];
   readonly users: readonly [
-    { readonly user: { "client-certificate-data"?: string; "client-key-data"?: string; token?: string } },
+    { readonly user: { "client-certificate-data"?: string; "client-key-data"?: string; token?: string; as?: string } },
   ];
 }
 
@@ -13,6 +13,7 @@ export interface Answer {
   readonly status: number;
   readonly bytes: number;
   readonly text: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
 /** HTTP/2 to the first cluster of a kubeconfig, as its first user: as lean as a client can be, so that it measures the server. */
@@ -34,7 +35,10 @@ export class ApiClient {
     // Each request under way hears of it too.
     this.#session.on("error", () => {});
     this.#session.on("connect", () => this.#session.setLocalWindowSize(64 * 2 ** 20));
-    this.#headers = user.token === undefined ? {} : { authorization: `Bearer ${user.token}` };
+    this.#headers = {
+      ...(user.token === undefined ? {} : { authorization: `Bearer ${user.token}` }),
+      ...(user.as === undefined ? {} : { "impersonate-user": user.as }),
+    };
   }
 
   /** Rejects when there is no whole answer. */
@@ -46,7 +50,7 @@ export class ApiClient {
     accept = "application/json",
   ): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const headers = {
+      const asked = {
         ":method": method,
         ":path": path,
         accept,
@@ -55,11 +59,13 @@ export class ApiClient {
         ...this.#headers,
       };
       // A DELETE would otherwise go out without its body.
-      const stream = this.#session.request(headers, { endStream: body === undefined });
+      const stream = this.#session.request(asked, { endStream: body === undefined });
       let status = 0;
       let length: number | undefined;
+      let headers: Answer["headers"] = {};
       const chunks: Buffer[] = [];
-      stream.on("response", (headers) => {
+      stream.on("response", (received) => {
+        headers = received;
         status = Number(headers[":status"]);
         length = method === "HEAD" ? undefined : Number(headers["content-length"] ?? 0);
       });
@@ -68,7 +74,7 @@ export class ApiClient {
       stream.on("end", () => {
         const whole = Buffer.concat(chunks);
         if (status === 0 || (length !== undefined && whole.length < length)) reject(new Error("half an answer"));
-        else resolve({ status, bytes: whole.length, text: whole.toString() });
+        else resolve({ status, bytes: whole.length, text: whole.toString(), headers });
       });
       stream.on("error", reject);
       if (body !== undefined) stream.end(body);

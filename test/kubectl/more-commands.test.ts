@@ -218,7 +218,6 @@ describe("what there is not, said so that one understands", () => {
       "Error from server (MethodNotAllowed): the API server itself keeps default/kubernetes",
     ],
     [["delete", "ns", "kube-system"], 'namespaces "kube-system" is forbidden: this namespace may not be deleted'],
-    [["get", "--raw", "/openapi/v2"], "Error from server (NotFound): the server could not find the requested resource"],
     [["port-forward", "svc/kubernetes", "1:443"], "Service is defined without a selector"],
   ])("kubectl %j", async (argv, text) => {
     expect(await kubectl.fails(argv)).toContain(text);

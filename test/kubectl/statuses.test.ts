@@ -54,7 +54,7 @@ const JSON_PATCH = "application/json-patch+json";
 const APPLY = "application/apply-patch+yaml";
 const FUTURE = "9007199254740991";
 
-describe("every reason that there is, with its code and text", () => {
+describe("each reason by which a request is refused, with its code and text", () => {
   beforeAll(() => client.ask("POST", WIDGETS, object("w")));
 
   it.each<[number, string, string, Parameters<ApiClient["ask"]>]>([
@@ -195,6 +195,18 @@ describe("every reason that there is, with its code and text", () => {
       "Invalid",
       "metadata.resourceVersion: Invalid value: 0x0: must be specified for an update",
       ["PUT", `${WIDGETS}/w`, object("w")],
+    ],
+    [
+      400,
+      "BadRequest",
+      'limit must be a whole number that is not negative, found "many"',
+      ["GET", `${WIDGETS}?limit=many`],
+    ],
+    [
+      400,
+      "BadRequest",
+      'strict decoding error: unknown field "metadata.managedFields[0].foo"',
+      ["PATCH", `${WIDGETS}/w?fieldValidation=Strict`, '{"metadata":{"managedFields":[{"foo":1}]}}', MERGE],
     ],
     [422, "Invalid", "resourceVersionMatch: Forbidden", ["GET", `${WIDGETS}?resourceVersionMatch=Exact`]],
     [422, "Invalid", "PatchOptions", ["PATCH", `${WIDGETS}/w`, object("w"), APPLY]],

@@ -132,7 +132,7 @@ const hashed = async (): Promise<string> => {
   return body.paths["apis/example.com/v1"]?.serverRelativeURL ?? "";
 };
 
-describe("OpenAPI v3", () => {
+describe("OpenAPI", () => {
   it("is kept for ever under its hash, and under the plain URL by its ETag", async () => {
     const url = await hashed();
     expect(url).toMatch(/^\/openapi\/v3\/apis\/example\.com\/v1\?hash=[0-9A-F]{128}$/);
@@ -207,9 +207,21 @@ describe("OpenAPI v3", () => {
     }
   });
 
-  it("does not know v2, which kubectl can do without", async () => {
-    const { status, body } = await harness.ask("GET", "/openapi/v2");
-    expect([status, body["reason"]]).toEqual([404, "NotFound"]);
+  it("is there as v2 too: JSON, or the protobuf that kubectl asks for by two names, and nothing else", async () => {
+    const ask = async (accept: string) => {
+      const { status, headers } = await harness.ask("GET", "/openapi/v2", undefined, { accept });
+      return [status, headers["content-type"]];
+    };
+    const protobuf = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+    expect(await ask("application/json")).toEqual([200, "application/json"]);
+    expect(await ask(protobuf)).toEqual([200, protobuf]);
+    expect(await ask(protobuf.replace("v2.v1", "v2@v1"))).toEqual([200, protobuf]);
+    expect(await ask("text/html")).toEqual([406, "application/json"]);
+    const { body } = await harness.ask<{ definitions: object }>("GET", "/openapi/v2");
+    const text = JSON.stringify(body);
+    const wanted = new Set([...text.matchAll(/"\$ref":"#\/definitions\/([^"]+)"/g)].map(([, name]) => name ?? ""));
+    expect([...wanted].filter((name) => !(name in body.definitions))).toEqual([]);
+    expect(text).not.toContain("#/components/");
   });
 });
 

@@ -109,7 +109,13 @@ describe("list", () => {
     ]) {
       expect((await ask("GET", `${WIDGETS}?${query}`)).status, query).toBe(422);
     }
-    for (const query of ["limit=-1", "continue=nonsense", "labelSelector=a%20b", "fieldSelector=spec.size%3D1"]) {
+    for (const query of [
+      "limit=many",
+      "limit=1.5",
+      "continue=nonsense",
+      "labelSelector=a%20b",
+      "fieldSelector=spec.size%3D1",
+    ]) {
       expect((await ask("GET", `${WIDGETS}?${query}`)).status, query).toBe(400);
     }
   });
