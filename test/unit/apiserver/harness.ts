@@ -69,8 +69,10 @@ export function harnessOf(server: ApiServer, storage: Storage): Harness {
       return {
         status: response.status,
         headers: response.headers,
-        // The caller knows what it asked for.
-        body: (text === "" ? undefined : JSON.parse(text)) as never,
+        // The caller knows what it asked for; protobuf is none of it.
+        body: (text === "" || String(response.headers["content-type"]).includes("protobuf")
+          ? undefined
+          : JSON.parse(text)) as never,
       };
     },
     async stream(target, signal = new AbortController().signal) {
