@@ -4,6 +4,7 @@ import type { Logger } from "../machinery/log.ts";
 import type { Role } from "../executors/drbd/state.ts";
 import { type Arbiter, pairName } from "../reconcilers/host-pair/arbiter.ts";
 import * as decisions from "../reconcilers/host-pair/decisions.ts";
+import type { LagMemory } from "../reconcilers/mirror-replica/lag.ts";
 import { resourceName } from "../reconcilers/mirror-replica/desired.ts";
 import type { ObjectReader } from "../reconcilers/object-access.ts";
 import type { DrbdRequest } from "./drbd-mailbox.ts";
@@ -21,6 +22,7 @@ export interface DrbdAnswersOptions {
   readonly arbiter: Arbiter;
   readonly replicas: ObjectReader<MirrorReplica>;
   readonly mirrors: ObjectReader<Mirror>;
+  readonly lag: Pick<LagMemory, "lags" | "wasAlone">;
   readonly log: Logger;
   /** What the kernel says this resource is here; `undefined`: it does not have it. */
   readonly role: (resource: string, signal: AbortSignal) => Promise<Role | undefined>;
@@ -61,11 +63,16 @@ function mirrorId(replica: MirrorReplica, mirrors: ObjectReader<Mirror>): decisi
 
 async function fencePeer(
   replica: MirrorReplica,
-  { arbiter, mirrors, hostName, log, role }: DrbdAnswersOptions,
+  { arbiter, mirrors, hostName, lag, log, role }: DrbdAnswersOptions,
   signal: AbortSignal,
 ): Promise<number | undefined> {
   const mirror = mirrorId(replica, mirrors);
   if (mirror === undefined) return undefined;
+  // Its disk failed while the peer had one: what was acknowledged since is not here.
+  if ((await lag.lags(mirror.uid, replica.spec.minor)) && !lag.wasAlone(mirror.uid)) {
+    log.error({ mirror }, "I/O stays frozen: the disk here was not up to date since both were in step");
+    return undefined;
+  }
   const pair = pairName(replica.spec.hostName, replica.spec.peerHostName);
   const outcome = await arbiter.decide(pair, decisions.winAlone(mirror, hostName), signal);
   if (outcome.kind === "won") return PEER_OUTDATED;

@@ -168,6 +168,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     arbiter,
     replicas,
     mirrors,
+    lag,
     log,
     wake,
     role: async (resource, roleSignal) => (await observeKernel(exec, roleSignal)).get(resource)?.role,

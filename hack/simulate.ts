@@ -43,13 +43,16 @@ async function many(from: number, count: number): Promise<boolean> {
     }
     if (outcome.violation === undefined) continue;
     totals.violations++;
-    if (values["stop-at-first"]) return false;
+    if (values["stop-at-first"]) {
+      say(`seed ${seed}: ${outcome.violation.message}`); // read by hack/mutations/run.ts
+      return false;
+    }
     say(renderFailure(await shrink(outcome)));
   }
   const seconds = (performance.now() - startedMs) / 1000;
   say(
     `${count} seeds in ${seconds.toFixed(0)} s (${(count / seconds).toFixed(1)} a second): ${totals.violations} broke a promise, ` +
-      `${totals.stuck} stayed stuck, ${totals.acknowledged} writes acknowledged, ${totals.excused} mirrors lost their last disk`,
+      `${totals.stuck} stayed stuck, ${totals.acknowledged} writes acknowledged, ${totals.excused} writes went with the last disk`,
   );
   return totals.violations === 0;
 }

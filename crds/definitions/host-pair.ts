@@ -18,6 +18,11 @@ const mirrors = list(
         f.hostName("A host."),
         { min: 1, max: 2, keys: "set" },
       ),
+      restarted: list(
+        "Hosts that have restarted and not met the primary since: none of them becomes a member before it has.",
+        f.hostName("A host."),
+        { max: 2, keys: "set" },
+      ),
       primary: f.hostName("The host that may write; absent when none may."),
       dataUUID: text("DRBD's data generation that the members have.", { maxLength: 32 }),
       window: object(

@@ -75,6 +75,8 @@ export interface HostPairMirror {
   readonly uid: string;
   /** Hosts that hold every acknowledged write. A host outside may not be promoted. */
   readonly members: readonly string[];
+  /** Hosts that have restarted and not met the primary since: none of them becomes a member before it has. */
+  readonly restarted?: readonly string[];
   /** The host that may write; absent when none may. */
   readonly primary?: string;
   /** DRBD's data generation that the members have. */

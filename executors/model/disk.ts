@@ -54,6 +54,8 @@ export class ModelDisk {
   metadata: Metadata | undefined;
   /** Answers every request with an error. */
   failed = false;
+  /** The power went after it failed a write and before the helper could mark it. Until its metadata is made anew. */
+  failedUnmarked = false;
   /** Time that one write takes. */
   latencyMs = 1;
   /** `undefined`: large enough for everything. */

@@ -4,7 +4,7 @@ import type { DiskState } from "../drbd/state.ts";
 import { newGeneration } from "./disk.ts";
 import { handshake } from "./handshake.ts";
 import { ModelLink } from "./link.ts";
-import { type ModelReplica, type ModelWrite, rank } from "./replica.ts";
+import { type ModelReplica, type ModelWrite, newWrite, rank } from "./replica.ts";
 
 /** A call of the kernel to user space. `undefined`: the helper died without an exit code. */
 export type CallHelper = (host: string, event: string, subject: string) => Promise<number | undefined>;
@@ -14,8 +14,6 @@ export interface Session {
   readonly send: ReadonlyMap<string, (deliver: () => void) => void>;
 }
 
-/** Timeouts of the network options: a lost peer is noticed within the sum. */
-const DETECT_MS = { least: 300, spread: 3500 };
 const CONNECT_MS = 2000;
 
 /**
@@ -84,7 +82,7 @@ export class DrbdModel {
       const peer = this.peerOf(replica);
       const session = replica.session;
       if (peer === undefined || session === undefined || peer.session !== session) continue;
-      this.clock.schedule(this.#detectionMs(), () => {
+      this.clock.schedule(this.link.detectionMs(), () => {
         if (peer.session === session) this.lose(peer, "Connecting");
       });
     }
@@ -193,14 +191,10 @@ export class DrbdModel {
     for (const replica of this.all()) {
       const { session } = replica;
       if (session === undefined) continue;
-      this.clock.schedule(this.#detectionMs(), () => {
+      this.clock.schedule(this.link.detectionMs(), () => {
         if (holds() && replica.session === session && this.isLive(replica)) this.lose(replica, "Connecting");
       });
     }
-  }
-
-  #detectionMs(): number {
-    return DETECT_MS.least + this.random.next() * DETECT_MS.spread;
   }
 
   /** A connection that is torn down from outside, as by a killed socket: both ends hear of it. */
@@ -228,8 +222,8 @@ export class DrbdModel {
   #join(a: ModelReplica, b: ModelReplica): void {
     const session: Session = {
       send: new Map([
-        [a.host, this.link.direction(() => this.isLive(b) && b.session === session)],
-        [b.host, this.link.direction(() => this.isLive(a) && a.session === session)],
+        [a.host, this.link.direction(a.host, () => this.isLive(b) && b.session === session)],
+        [b.host, this.link.direction(b.host, () => this.isLive(a) && a.session === session)],
       ]),
     };
     for (const replica of [a, b]) {
@@ -316,14 +310,7 @@ export class DrbdModel {
 
   /** A write request at the device; `done` is the answer that its writer gets. */
   write(replica: ModelReplica, block: number, done: (ok: boolean) => void): void {
-    const write: ModelWrite = {
-      block,
-      localPending: false,
-      localFailed: true,
-      netPending: false,
-      netFailed: true,
-      done,
-    };
+    const write = newWrite(block, done);
     if (replica.role !== "Primary") return done(false);
     if (replica.suspended) replica.blocked.push(write);
     else this.start(replica, write);
@@ -342,13 +329,26 @@ export class DrbdModel {
     write.netPending = remote;
     if (remote) this.#sendWrite(replica, write);
     else disk?.metadata?.dirty.add(write.block);
-    if (local)
-      this.#store(replica, write.block, (ok) => {
-        write.localPending = false;
-        write.localFailed = !ok;
-        this.complete(replica, write);
-      });
+    if (local) this.#storeOwn(replica, write);
     else this.complete(replica, write);
+  }
+
+  #storeOwn(replica: ModelReplica, write: ModelWrite): void {
+    this.#store(replica, write.block, (ok) => {
+      write.localPending = false;
+      write.localFailed = !ok;
+      this.complete(replica, write);
+    });
+  }
+
+  /** A disk is back under what waited for data: whatever had come to its local end there is written once more. */
+  restartFrozen(replica: ModelReplica): void {
+    for (const write of replica.inFlight) {
+      if (write.localPending) continue;
+      write.localPending = true;
+      this.#storeOwn(replica, write);
+    }
+    this.release(replica);
   }
 
   /** Puts a block on the local disk; an error there makes DRBD give the disk up. */

@@ -152,10 +152,9 @@ function startSync(model: DrbdModel, source: ModelReplica, target: ModelReplica,
     target.session === session &&
     source.session === session &&
     source.disk === from &&
-    target.disk === to &&
-    !from.failed &&
-    !to.failed;
+    target.disk === to;
   const copy = (share: number) => {
+    for (const side of [source, target]) if (side.disk?.failed === true) return model.ioError(side);
     for (const block of from.metadata?.dirty ?? []) {
       if (model.random.next() >= share) continue;
       if (from.blocks.has(block)) to.blocks.add(block);
@@ -171,7 +170,7 @@ function startSync(model: DrbdModel, source: ModelReplica, target: ModelReplica,
       return;
     }
     copy(1);
-    endSync(model, source, target);
+    if (going()) endSync(model, source, target);
   };
   model.clock.schedule(halfMs * 2, end);
 }

@@ -23,7 +23,6 @@ interface ModelMachineParts {
   readonly lvm?: LvmModel;
 }
 
-/** Programs that the model of LVM answers for. */
 const LVM_PROGRAMS =
   /^(lvm|wipefs|cmp|realpath|mkfs\.ext4|mkfs\.xfs|e2fsck|resize2fs|xfs_growfs|dd|blkdiscard|curl|sha256sum)$/;
 
@@ -75,6 +74,8 @@ export class ModelMachine {
   powerOff(): void {
     this.#up = false;
     this.#boot = "";
+    for (const disk of this.#unmarked) disk.failedUnmarked = true;
+    this.#unmarked.clear();
     this.requests.clear();
     this.#locks.clear();
     this.#followers.clear();
@@ -87,7 +88,6 @@ export class ModelMachine {
     return { boot: this.#boot, files: new Map(this.files), disks };
   }
 
-  /** Up, as it was when the image was taken. */
   restore(image: MachineImage): void {
     this.#up = true;
     this.#boot = image.boot;
@@ -99,6 +99,8 @@ export class ModelMachine {
   async helper(event: string, subject: string): Promise<number | undefined> {
     const boot = this.#boot;
     const { clock, random } = this.#parts;
+    const unmarked = event === "local-io-error" ? this.#diskOf(subject) : undefined;
+    if (unmarked !== undefined) this.#unmarked.add(unmarked);
     await new Promise<void>((resolve) => clock.schedule(1 + random.next() * 20, resolve));
     if (boot !== this.#boot || !this.#up) return new Promise(() => {}); // nobody is left to hear it
     if (event === "local-io-error") this.#tombstone(subject);
@@ -118,7 +120,18 @@ export class ModelMachine {
     for (const request of this.requests.values()) if (WAITING.has(request.event)) request.answered(BROKEN);
   }
 
+  /** Disks that failed, whose helper has not come to mark them yet. */
+  readonly #unmarked = new Set<ModelDisk>();
+
+  #diskOf(subject: string): ModelDisk | undefined {
+    for (const { options } of this.#parts.model().kernel(this.name).values())
+      if (`minor-${options.minor}` === subject) return this.disks.get(options.diskPath);
+    return undefined;
+  }
+
   #tombstone(subject: string): void {
+    const disk = this.#diskOf(subject);
+    if (disk !== undefined) this.#unmarked.delete(disk);
     this.files.set(`/var/lib/ferrite/tombstones/${subject}`, "");
     const minor = Number(subject.slice("minor-".length));
     const model = this.#parts.model();

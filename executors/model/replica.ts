@@ -37,6 +37,15 @@ export interface ModelWrite {
   readonly done: (ok: boolean) => void;
 }
 
+export const newWrite = (block: number, done: ModelWrite["done"]): ModelWrite => ({
+  block,
+  localPending: false,
+  localFailed: true,
+  netPending: false,
+  netFailed: true,
+  done,
+});
+
 export interface ModelOptions {
   readonly twoPrimaries: boolean;
   /** resource-and-stonith: freeze and ask; dont-care: go on. */

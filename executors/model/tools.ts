@@ -109,7 +109,7 @@ export class DrbdTools {
     // Requests that waited for a disk go on (RESTART_FROZEN_DISK_IO).
     if (replica.suspendedNoData && rank(replica.diskState) > rank("Negotiating")) {
       replica.suspendedNoData = false;
-      this.#model.release(replica);
+      this.#model.restartFrozen(replica);
     }
     this.#model.settle(replica);
   }

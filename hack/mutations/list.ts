@@ -55,8 +55,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "leave the lost peer among the members",
     file: DECISIONS,
-    find: "return { ...rest, members: [me], primary: me };\n    });\n  };\n}\n\n/** `peer`",
-    replace: "return { ...rest, primary: me };\n    });\n  };\n}\n\n/** `peer`",
+    find: "return { ...rest, members: [me], primary: me };\n    });\n  };\n}\n\n/**\n * `peer` has",
+    replace: "return { ...rest, primary: me };\n    });\n  };\n}\n\n/**\n * `peer` has",
   },
   {
     name: "take over without the cut",
@@ -89,16 +89,34 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: "return !tookOver || observed !== undefined;",
   },
   {
+    name: "take over by an old order",
+    file: DECISIONS,
+    find: "if (status === undefined || status.epoch !== epoch)",
+    replace: "if (status === undefined || epoch < 0)",
+  },
+  {
     name: "meet a frozen peer after a boot as a member",
     file: MEMBERSHIP,
-    find: 'kernel.device.diskState === "Consistent" && !talks(observed))',
-    replace: 'kernel.device.diskState === "Failed" && !talks(observed))',
+    find: 'diskState === "Consistent" && !talks(observed)',
+    replace: 'diskState === "Failed" && !talks(observed)',
+  },
+  {
+    name: "take a restarted peer in by a connection of before",
+    file: MEMBERSHIP,
+    find: "!entry.members.includes(peer) && !decisions.isRestarted(entry, peer);",
+    replace: "!entry.members.includes(peer);",
+  },
+  {
+    name: "go on with a failed disk as the only member that is left",
+    file: MEMBERSHIP,
+    find: 'if (view.lags && !isPrimary) return "Secondary";',
+    replace: "",
   },
   {
     name: "take the peer in before its disk is up to date",
     file: MEMBERSHIP,
-    find: '    kernel.connection?.replication === "Established" &&\n    kernel.connection.peerDiskState === "UpToDate";',
-    replace: "    kernel.connection !== undefined;",
+    find: '  connected(observed) &&\n  observed.kernel?.connection?.replication === "Established" &&\n  observed.kernel.connection.peerDiskState === "UpToDate" &&\n',
+    replace: "  connected(observed) &&\n",
   },
   {
     name: "keep a member whose disk failed",

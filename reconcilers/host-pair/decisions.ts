@@ -104,8 +104,60 @@ export function shrink(mirror: MirrorId, me: string, out: string, reason: string
 }
 
 /**
+ * `me` has restarted and lacks what `peer` may have written since. `peer` may not have noticed, and would take a
+ * connection of before for one of now: until `me` says that it has met it, nobody makes it a member. The write itself
+ * kills a grow that is still on its way.
+ */
+export function restarted(mirror: MirrorId, me: string): Decision {
+  return (status) => {
+    const entry = entryOf(status, mirror);
+    if (entry === undefined || isRestarted(entry, me)) return unnecessary;
+    const members = entry.members.filter((host) => host !== me);
+    if (members.length === 0) return refused("LastMember", `${me} holds the only copy of ${label(mirror)}`);
+    return changeOne(status, mirror, "Restarted", ({ window: _, ...old }) => ({
+      ...old,
+      members,
+      restarted: [...(old.restarted ?? []), me].toSorted(),
+    }));
+  };
+}
+
+export const isRestarted = (entry: HostPairMirror, host: string): boolean => entry.restarted?.includes(host) === true;
+
+/**
+ * `me` is the only member by the restart of `peer`, and knows that its own disk had failed before: `peer` served every
+ * write since, so it is `peer` that holds them all.
+ */
+export function cede(mirror: MirrorId, me: string, peer: string): Decision {
+  return (status) => {
+    const entry = entryOf(status, mirror);
+    if (entry === undefined || !entry.members.includes(me) || entry.members.length > 1) return unnecessary;
+    if (!isRestarted(entry, peer) || entry.primary !== me)
+      return refused("NobodyToCedeTo", `nothing shows that ${peer} holds all of ${label(mirror)}`);
+    return changeOne(status, mirror, "Ceded", ({ primary: _, restarted: hosts = [], ...old }) => {
+      const others = hosts.filter((host) => host !== peer);
+      return { ...old, members: [peer], ...(others.length === 0 ? {} : { restarted: others }) };
+    });
+  };
+}
+
+/** `me` has met the peer since it restarted: by its own look, both disks are UpToDate. */
+export function met(mirror: MirrorId, me: string): Decision {
+  return (status) => {
+    const entry = entryOf(status, mirror);
+    if (entry === undefined || !isRestarted(entry, me)) return unnecessary;
+    return changeOne(status, mirror, "Met", ({ restarted: hosts = [], ...old }) => {
+      const others = hosts.filter((host) => host !== me);
+      return others.length === 0 ? old : { ...old, restarted: others };
+    });
+  };
+}
+
+/**
  * The link to `peer` broke while `me` was primary of `mirror`: go on alone, with all mirrors of the pair that `me` is
- * primary of. Refused when the other side has been faster.
+ * primary of. Refused when the other side has been faster. An entry without primary is taken too: that is
+ * `claimPrimary` and `shrink` in one write, each of which `me` may do, and whichever write of two comes first wins. A
+ * kernel is Primary without the record only between its first generation and its claim.
  */
 export function winAlone(mirror: MirrorId, me: string): Decision {
   return (status) => {
@@ -122,12 +174,18 @@ export function winAlone(mirror: MirrorId, me: string): Decision {
   };
 }
 
-/** `peer` has everything again: only the primary may say so, after it saw both disks UpToDate and connected. */
+/**
+ * `peer` has everything again: only the primary of the record may say so, after it saw both disks UpToDate and connected.
+ * It need not be Primary in its kernel: as long as both are connected, whoever writes there writes to both, and nobody
+ * else could be promoted.
+ */
 export function grow(mirror: MirrorId, me: string, peer: string): Decision {
   return (status) => {
     const entry = entryOf(status, mirror);
     if (!entry?.members.includes(me)) return notAMember(mirror, me, entry);
     if (entry.members.includes(peer)) return unnecessary;
+    if (isRestarted(entry, peer))
+      return refused("NotMetSinceRestart", `${peer} has restarted and not said that it has met ${me} since`);
     if (entry.primary !== me)
       return refused("NotPrimary", `only the primary of ${label(mirror)} may take ${peer} back in`);
     return changeOne(status, mirror, "PeerInSync", (old) => ({ ...old, members: [...old.members, peer].toSorted() }));

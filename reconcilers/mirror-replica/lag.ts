@@ -7,6 +7,10 @@ export interface LagMemory {
   mark(uid: string): Promise<void>;
   /** Whether the kernel's helper left a tombstone: this disk failed a write. */
   diskFailed(minor: number): Promise<boolean>;
+  /** Whether this copy was the only member at a time when it lacked nothing, and no other one joined since. */
+  wasAlone(uid: string): boolean;
+  /** Durable before it resolves. */
+  noteAlone(uid: string, alone: boolean): Promise<void>;
   /** Forgets the mark. */
   clear(uid: string): Promise<void>;
   /** Forgets the failed disk, once nothing of what it held is believed any more. */
@@ -35,12 +39,18 @@ export async function updateLag(
   const disk = observed.kernel?.device?.diskState;
   if (entry === undefined) return false;
   const isMember = entry.members.includes(me);
+  const alone = isMember && entry.members.length === 1;
   if (isMember && disk !== undefined && BEHIND.has(disk)) {
-    await memory.mark(uid);
-    return true;
+    if (!alone) await memory.mark(uid);
+    return !memory.wasAlone(uid);
   }
-  if (!(await memory.lags(uid, minor))) return false;
-  if (isMember) return true;
+  if (!alone) await memory.noteAlone(uid, false);
+  if (!(await memory.lags(uid, minor))) {
+    if (alone) await memory.noteAlone(uid, true);
+    return false;
+  }
+  // What an only member's disk failed nobody else has either: it is as good as any copy.
+  if (isMember) return !memory.wasAlone(uid);
   await memory.clear(uid);
   return false;
 }

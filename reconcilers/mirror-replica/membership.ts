@@ -22,6 +22,8 @@ export interface MembershipView {
 export interface NeededDecision {
   readonly why: string;
   readonly decision: decisions.Decision;
+  /** It makes the peer a member. */
+  readonly grows?: boolean;
   /** Refused, it holds up nothing but the promotion. */
   readonly onlyForPromotion?: boolean;
 }
@@ -51,6 +53,16 @@ function first(view: MembershipView): NeededDecision | undefined {
 function leave(view: MembershipView, entry: HostPairMirror): NeededDecision | undefined {
   const { mirror, me, peer, observed, wanted } = view;
   const { kernel } = observed;
+  if (view.lags && isOnlyMember(entry, me) && kernel?.role === "Secondary" && decisions.isRestarted(entry, peer))
+    return {
+      why: `leave it to ${peer}, which was a member when the disk of ${me} failed`,
+      decision: decisions.cede(mirror, me, peer),
+    };
+  if (kernel?.device !== undefined && mayHaveMissed(view, entry))
+    return {
+      why: `keep ${me} out until it has met ${peer}, which may have gone on alone`,
+      decision: decisions.restarted(mirror, me),
+    };
   const both = entry.members.includes(me) && entry.members.includes(peer);
   if (!both || kernel?.device === undefined) return undefined;
   if (view.lags)
@@ -62,11 +74,6 @@ function leave(view: MembershipView, entry: HostPairMirror): NeededDecision | un
     return {
       why: `take ${me} out: its disk is ${kernel.device.diskState}`,
       decision: decisions.shrink(mirror, me, me, "DiskNotUpToDate"),
-    };
-  if (wanted.connect && entry.primary === peer && kernel.device.diskState === "Consistent" && !talks(observed))
-    return {
-      why: `take ${me} out until it has met ${peer}, which may have gone on alone`,
-      decision: decisions.shrink(mirror, me, me, "NotMetSinceBoot"),
     };
   // The kernel freezes a primary that loses its peer until that is decided: a hand has released it (`resume-io`).
   if (writesAlone(observed))
@@ -93,6 +100,14 @@ function leave(view: MembershipView, entry: HostPairMirror): NeededDecision | un
   };
 }
 
+/** Not met since the boot, and about to try: an only member has nobody to have missed anything from. */
+function mayHaveMissed({ me, peer, observed, wanted }: MembershipView, entry: HostPairMirror): boolean {
+  const waits = observed.kernel?.device?.diskState === "Consistent" && !talks(observed);
+  return (
+    waits && wanted.connect && entry.primary === peer && !isOnlyMember(entry, me) && !decisions.isRestarted(entry, me)
+  );
+}
+
 function join(view: MembershipView, entry: HostPairMirror): NeededDecision | undefined {
   const { mirror, me, peer, observed, wanted } = view;
   const { kernel } = observed;
@@ -106,8 +121,9 @@ function join(view: MembershipView, entry: HostPairMirror): NeededDecision | und
     ownUpToDate(observed)
   )
     return { why: `record that ${me} gave up being primary`, decision: decisions.releasePrimary(mirror, me) };
-  // The last member is all there is: nothing is gained by keeping it from being used.
-  if (view.lags && entry.members.length > 1) return undefined;
+  if (whole(observed) && decisions.isRestarted(entry, me))
+    return { why: `record that ${me} has met ${peer}`, decision: decisions.met(mirror, me) };
+  if (view.lags) return undefined;
   // Only a primary can take the other side in again: the only member becomes it, whoever is wanted in the end.
   if ((wanted.role === "Primary" || (alone && entry.primary === undefined)) && entry.primary !== me)
     return {
@@ -115,15 +131,8 @@ function join(view: MembershipView, entry: HostPairMirror): NeededDecision | und
       decision: decisions.claimPrimary(mirror, me),
       onlyForPromotion: true,
     };
-  const whole =
-    (kernel.role === "Primary" || alone) &&
-    ownUpToDate(observed) &&
-    connected(observed) &&
-    kernel.connection?.replication === "Established" &&
-    kernel.connection.peerDiskState === "UpToDate" &&
-    !differs(observed);
-  if (whole && entry.primary === me && !entry.members.includes(peer))
-    return { why: `take ${peer} in: both disks are UpToDate`, decision: decisions.grow(mirror, me, peer) };
+  if (whole(observed) && (kernel.role === "Primary" || alone) && mayGrow(view, entry))
+    return { why: `take ${peer} in: both disks are UpToDate`, decision: decisions.grow(mirror, me, peer), grows: true };
   return undefined;
 }
 
@@ -138,10 +147,23 @@ export const differs = (observed: ObservedReplica): boolean =>
   observed.kernel.connection.peerDiskState === "UpToDate" &&
   observed.kernel.connection.outOfSyncBytes > 0;
 
+const whole = (observed: ObservedReplica): boolean =>
+  ownUpToDate(observed) &&
+  connected(observed) &&
+  observed.kernel?.connection?.replication === "Established" &&
+  observed.kernel.connection.peerDiskState === "UpToDate" &&
+  !differs(observed);
+
+/** What this side sees of a peer that has restarted may be a connection of before: the peer has its word first. */
+const mayGrow = ({ me, peer }: MembershipView, entry: HostPairMirror): boolean =>
+  entry.primary === me && !entry.members.includes(peer) && !decisions.isRestarted(entry, peer);
+
 /** What the record allows of what the spec asks. */
 export function allowedRole(view: MembershipView): "Primary" | "Secondary" {
   const { entry, me, observed, wanted } = view;
   const isPrimary = observed.kernel?.role === "Primary";
+  // It became the only member when its disk had failed already: the others may have more.
+  if (view.lags && !isPrimary) return "Secondary";
   if (entry !== undefined && entry.primary === me && isOnlyMember(entry, me)) {
     // Before it meets anybody it makes a data generation of its own, so that a frozen former primary cannot go on with it.
     if (isPrimary || !connected(observed)) return "Primary";

@@ -30,7 +30,7 @@ import {
   type MembershipView,
   neededDecision,
 } from "./membership.ts";
-import { releaseFrozen } from "./frozen.ts";
+import { type FrozenStep, releaseFrozen } from "./frozen.ts";
 import { FileSystems, fileSystemPass } from "./file-system.ts";
 import { Meetings } from "./meetings.ts";
 import { discardPass } from "./split-brain.ts";
@@ -160,7 +160,9 @@ async function oneStep(
   if (takeover.kind === "cut") await apply(takeover.steps);
   if (takeover.kind === "decided") deps.replicas.event(replica, "Warning", "TookOver", takeover.why);
   if (takeover.kind !== "none") return { report: changed(replica, fields), goOn: true };
-  const frozen = await releaseFrozen(deps, meetings, context, replica, entry, observed);
+  const frozen: FrozenStep = lags
+    ? { kind: "none" }
+    : await releaseFrozen(deps, meetings, context, replica, entry, observed);
   if (frozen.kind === "refused") return end(waiting(frozen.reason, frozen.message, fields));
   if (frozen.kind === "steps") {
     await apply(frozen.steps);
@@ -174,6 +176,8 @@ async function oneStep(
   const needed = discarding.kind === "decide" ? discarding.needed : neededDecision(view);
   let refused: Report<MirrorReplica> | undefined;
   if (needed !== undefined) {
+    // Durable before the record says so: a disk that fails in between is one of two.
+    if (needed.grows === true) await deps.lag.noteAlone(found.mirror.uid, false);
     const outcome = await deps.arbiter.decide(pair, needed.decision, context.signal);
     if (outcome.kind === "won") {
       deps.replicas.event(replica, "Normal", "Decided", needed.why);

@@ -1,6 +1,6 @@
 import type { HostPair, HostPairStatus } from "../../crds/generated/host-pair.ts";
 import type { DrbdModel } from "../../executors/model/drbd.ts";
-import type { ModelReplica } from "../../executors/model/replica.ts";
+import { type ModelReplica, rank } from "../../executors/model/replica.ts";
 import { HOST_USER_PREFIX } from "../../crds/constants.ts";
 
 /** A promise was broken: the run ends here. */
@@ -38,64 +38,119 @@ export function checkRecord(before: HostPairStatus | undefined, pair: HostPair, 
   return undefined;
 }
 
-interface Acknowledged {
+interface Mirrored {
+  /** Every write that its writer was told is done. */
   readonly blocks: Set<number>;
   /** Who was promoted last. */
   active: { readonly host: string; readonly sinceMs: number } | undefined;
+  /** Both sides were connected and UpToDate since a member left. */
+  whole: boolean;
 }
 
-/** Promises 1 and 2, seen from outside: by writers, by readers, and by who promotes. */
+/** One host's copy of a mirror, as the checks look at it. */
+export interface Copy {
+  readonly blocks: ReadonlySet<number>;
+  /**
+   * The host itself knows, durably or by what its kernel says now, that this copy may lack writes: it promotes it under
+   * no circumstances, whatever the record says.
+   */
+  readonly knownBehind: boolean;
+  /** The power went between the disk's failure and its tombstone: what docs/safety.md says remains. */
+  readonly failedUnmarked: boolean;
+}
+
+/** Promises 1 and 2, and what they rest on, seen from outside: at every answered write, every change and every record. */
 export class Checks {
   readonly #model: () => DrbdModel;
   readonly #nowMs: () => number;
   readonly #record: (name: string) => HostPairStatus["mirrors"][number] | undefined;
-  readonly #mirrors = new Map<string, Acknowledged>();
+  readonly #copy: (host: string, name: string) => Copy;
+  readonly #mirrors = new Map<string, Mirrored>();
   readonly #roles = new WeakMap<ModelReplica, string>();
   readonly #report: (violation: Violation) => void;
+  /** Orders to take over that were ever given, as `host epoch`. */
+  readonly #orders = new Set<string>();
+  /** Writes that were answered with success although no disk of a member held them: the last disk was failing. */
+  excused = 0;
 
   constructor(parts: {
     readonly model: () => DrbdModel;
     readonly nowMs: () => number;
     readonly record: (name: string) => HostPairStatus["mirrors"][number] | undefined;
+    readonly copy: (host: string, name: string) => Copy;
     readonly report: (violation: Violation) => void;
   }) {
     this.#model = parts.model;
     this.#nowMs = parts.nowMs;
     this.#record = parts.record;
+    this.#copy = parts.copy;
     this.#report = parts.report;
   }
 
-  of(name: string): Acknowledged {
-    const known = this.#mirrors.get(name) ?? { blocks: new Set<number>(), active: undefined };
+  #violated(promise: string, message: string): void {
+    this.#report(new Violation(promise, message));
+  }
+
+  of(name: string): Mirrored {
+    const known = this.#mirrors.get(name) ?? { blocks: new Set<number>(), active: undefined, whole: false };
     this.#mirrors.set(name, known);
     return known;
   }
 
   /** A writer was told that its write is done. */
   acknowledged(replica: ModelReplica, block: number): void {
-    const known = this.of(replica.name);
+    const { name, host } = replica;
+    const known = this.of(name);
     const { active } = known;
-    if (active !== undefined && active.host !== replica.host && this.#record(replica.name)?.window === undefined)
-      this.#report(
-        new Violation(
-          "promise 1",
-          `${replica.name}: ${replica.host} acknowledged a write at ${this.#nowMs()} ms, ${active.host} was promoted at ${active.sinceMs} ms`,
-        ),
+    const entry = this.#record(name);
+    if (active !== undefined && active.host !== host && entry?.window === undefined)
+      this.#violated(
+        "promise 1",
+        `${name}: ${host} acknowledged a write at ${this.#nowMs()} ms, ${active.host} was promoted at ${active.sinceMs} ms`,
       );
+    if (entry !== undefined && this.#isExcused(replica, entry.members, block)) {
+      this.excused++;
+      return;
+    }
     known.blocks.add(block);
+    for (const member of entry?.members ?? []) this.#holds(member, name, [block]);
   }
 
-  /** Mirrors whose only complete copy had a disk failure: nothing is promised for them any more. */
-  readonly excused = new Set<string>();
+  /**
+   * The only member's disk fails while it is written to: DRBD answers a write that only a peer outside the members has.
+   * That one write is nobody's; all before it must be there when the disk works again.
+   */
+  #isExcused({ host, name, diskState }: ModelReplica, members: readonly string[], block: number): boolean {
+    const only = members.length === 1 && members[0] === host;
+    return only && rank(diskState) < rank("Inconsistent") && !this.#copy(host, name).blocks.has(block);
+  }
+
+  /** A member holds every acknowledged write, unless it knows itself that it may not. */
+  #holds(host: string, name: string, blocks: Iterable<number>): void {
+    const copy = this.#copy(host, name);
+    const missing: number[] = [];
+    for (const block of blocks) if (!copy.blocks.has(block)) missing.push(block);
+    if (missing.length === 0 || copy.knownBehind || copy.failedUnmarked) return;
+    this.#violated(
+      "membership",
+      `${host} is a member of ${name} and lacks ${missing.length} acknowledged writes: ${missing.slice(0, 5).join(", ")}`,
+    );
+  }
 
   /** Called after every change of a replica's state. */
   changed(replica: ModelReplica): void {
-    const members = this.#record(replica.name)?.members;
-    if (replica.diskState === "Failed" && members?.length === 1 && members[0] === replica.host)
-      this.excused.add(replica.name);
+    const { name, host } = replica;
+    this.#seeWhole(replica);
+    if (replica.replication === "SyncTarget" && this.#record(name)?.members.includes(host) === true)
+      this.#violated("membership", `${host} is overwritten by a resync of ${name} while it is a member`);
     const was = this.#roles.get(replica) ?? "Secondary";
     this.#roles.set(replica, replica.role);
     if (was !== "Primary" && replica.role === "Primary") this.#promoted(replica);
+  }
+
+  #seeWhole({ name, net, diskState, peerDisk, replication }: ModelReplica): void {
+    if (net === "Connected" && replication === "Established" && diskState === "UpToDate" && peerDisk === "UpToDate")
+      this.of(name).whole = true;
   }
 
   #promoted(replica: ModelReplica): void {
@@ -103,32 +158,77 @@ export class Checks {
     this.of(replica.name).active = { host: replica.host, sinceMs: this.#nowMs() };
     if (entry === undefined) return; // the first generation is being made
     if (!entry.members.includes(replica.host))
-      this.#report(
-        new Violation(
-          "membership",
-          `${replica.name} was promoted on ${replica.host}, members are ${entry.members.join(", ")}`,
-        ),
+      this.#violated(
+        "membership",
+        `${replica.name} was promoted on ${replica.host}, members are ${entry.members.join(", ")}`,
       );
     this.readable(replica);
   }
 
   /** Whatever was acknowledged can be read wherever the device can be used. */
   readable(replica: ModelReplica): void {
-    const known = this.of(replica.name);
-    if (known.active?.host !== replica.host) return; // who was overtaken may still answer reads until it notices
+    const { name, host } = replica;
+    const known = this.of(name);
+    if (known.active?.host !== host) return; // who was overtaken may still answer reads until it notices
     const data = replica.readable(this.#model().peerOf(replica));
-    if (data === undefined) return;
-    const missing = [...known.blocks].filter((block) => !data.has(block));
-    if (missing.length > 0 && !this.excused.has(replica.name))
-      this.#report(
-        new Violation(
-          "promise 2",
-          `${replica.name} on ${replica.host} (${replica.diskState}) lacks ${missing.length} acknowledged writes: ${missing.slice(0, 5).join(", ")}`,
-        ),
+    if (data === undefined || this.#copy(host, name).failedUnmarked) return;
+    const missing: number[] = [];
+    for (const block of known.blocks) if (!data.has(block)) missing.push(block);
+    if (missing.length > 0)
+      this.#violated(
+        "promise 2",
+        `${name} on ${host} (${replica.diskState}) lacks ${missing.length} acknowledged writes: ${missing.slice(0, 5).join(", ")}`,
       );
   }
 
-  readAll(): void {
+  /** An order to take over, as it was written for a host. */
+  ordered(host: string, epoch: number): void {
+    this.#orders.add(`${host} ${epoch}`);
+  }
+
+  /** After every write of the record that was taken. */
+  recorded(before: HostPairStatus | undefined, after: HostPairStatus): void {
+    for (const entry of after.mirrors) {
+      const old = before?.mirrors.find(({ uid }) => uid === entry.uid);
+      const { name } = entry;
+      const joined = entry.members.filter((host) => old !== undefined && !old.members.includes(host));
+      if (joined.length > 0 && after.decision.reason !== "Ceded" && !this.of(name).whole)
+        this.#violated("membership", `${joined.join()} became a member of ${name} before both disks were UpToDate`);
+      if (old?.members.some((host) => !entry.members.includes(host)) === true) {
+        this.of(name).whole = false;
+        for (const replica of this.#model().all()) if (replica.name === name) this.#seeWhole(replica);
+      }
+      if (after.decision.reason === "TookOver" && entry.primary !== old?.primary)
+        this.#tookOver(name, after.decision.by, before?.epoch ?? 0);
+      for (const host of entry.members) this.#holds(host, name, this.of(name).blocks);
+    }
+  }
+
+  #tookOver(name: string, host: string, epoch: number): void {
+    const replica = this.#model().kernel(host).get(name);
+    if (replica?.net !== "StandAlone")
+      this.#violated("takeover", `${host} took ${name} over while its link was ${replica?.net ?? "down"}, not cut`);
+    if (this.#copy(host, name).knownBehind)
+      this.#violated("takeover", `${host} took ${name} over with a copy that it knows may lack writes`);
+    if (!this.#orders.has(`${host} ${epoch}`))
+      this.#violated("takeover", `${host} took ${name} over at epoch ${epoch}, which nobody ordered`);
+  }
+
+  /** All that can be looked at at any time. */
+  readAll(names: readonly string[]): void {
     for (const replica of this.#model().all()) this.readable(replica);
+    for (const name of names)
+      for (const host of this.#record(name)?.members ?? []) this.#holds(host, name, this.of(name).blocks);
+  }
+
+  /** When everything has been mended and had its time, no member may be one in name only. */
+  settled(names: readonly string[]): void {
+    for (const name of names)
+      for (const host of this.#record(name)?.members ?? [])
+        if (this.#copy(host, name).knownBehind)
+          this.#violated(
+            "membership",
+            `${host} is still a member of ${name} although it knows that it may lack writes`,
+          );
   }
 }

@@ -1,15 +1,16 @@
 import type { Random } from "../../machinery/random.ts";
+import { play, type Scenario, SCENARIOS } from "./scenarios.ts";
 import { HOSTS, type HostName, LEASE_SECONDS, MIRROR_NAMES, type World } from "./world.ts";
 
 const KINDS = [
   "cut replication",
+  "cut replication one way",
   "cut API",
   "hang API",
   "API down",
   "kill agent",
   "pause agent",
   "reboot",
-  "power off",
   "fail disk",
   "slow disk",
   "kill helpers",
@@ -21,6 +22,7 @@ const KINDS = [
   "fail over",
   "fail over",
   "fail over",
+  ...SCENARIOS,
 ] as const;
 export type FaultKind = (typeof KINDS)[number];
 
@@ -54,6 +56,9 @@ export function makeFaults(random: Random): Fault[] {
 export const describeFault = ({ atMs, forMs, kind, host, mirror }: Fault): string =>
   `${(atMs / 1000).toFixed(3)} s: ${kind} ${host} ${mirror} for ${(forMs / 1000).toFixed(3)} s`;
 
+const isScenario = (kind: FaultKind): kind is Scenario =>
+  kind === "fail over" || (SCENARIOS as readonly FaultKind[]).includes(kind);
+
 /** Lets it happen, and end. */
 export function inject(world: World, fault: Fault): void {
   const { clock } = world;
@@ -61,12 +66,13 @@ export function inject(world: World, fault: Fault): void {
     world.log(`fault: ${fault.kind} ${fault.host} ${fault.mirror}, ${fault.forMs} ms`);
     const end = begin(world, fault);
     // Nobody is given up before a Lease has run out.
-    const forMs = fault.kind === "fail over" ? fault.forMs + FAIL_OVER_MS : fault.forMs;
+    const forMs = isScenario(fault.kind) ? fault.forMs + FAIL_OVER_MS : fault.forMs;
     clock.schedule(forMs, () => end());
   });
 }
 
 function begin(world: World, { kind, host, mirror, forMs }: Fault): () => void {
+  if (isScenario(kind)) return play(world, kind, { host, forMs });
   const link = world.links.get(host);
   const disk = world.machine(host).disks.get(`/dev/${host}-${mirror}`);
   const nothing = () => undefined;
@@ -91,8 +97,10 @@ function begin(world: World, { kind, host, mirror, forMs }: Fault): () => void {
     case "pause agent":
       world.pauseAgent(host, true);
       return () => world.pauseAgent(host, false);
+    case "cut replication one way":
+      world.drbd.link.cut(host);
+      return () => world.drbd.link.mend();
     case "reboot":
-    case "power off":
       world.powerOff(host);
       return () => world.powerOn(host);
     case "lose host":
@@ -102,24 +110,6 @@ function begin(world: World, { kind, host, mirror, forMs }: Fault): () => void {
         world.drbd.link.mend();
         link?.mend();
       };
-    case "fail over": {
-      // The host is cut off or dies, and a person wants everything on the other one.
-      const other = host === "alpha" ? "beta" : "alpha";
-      const dies = forMs % 3 === 0;
-      world.clock.schedule(forMs / 4, () => {
-        for (const name of MIRROR_NAMES) world.setPrimary(name, other);
-      });
-      if (dies) world.powerOff(host);
-      else {
-        world.drbd.link.cut();
-        link?.hang();
-      }
-      return () => {
-        world.drbd.link.mend();
-        link?.mend();
-        world.powerOn(host);
-      };
-    }
     case "fail disk":
       if (disk !== undefined) disk.failed = true;
       return () => {

@@ -11,7 +11,7 @@ export interface Outcome {
   readonly violation: Violation | undefined;
   /** Mirrors that nobody could write to in the end, although everything was mended. */
   readonly stuck: readonly string[];
-  /** Mirrors that lost their last copy's disk. */
+  /** Writes that went with the last disk: see `Checks`. */
   readonly excused: number;
   readonly acknowledged: number;
   readonly lines: readonly string[];
@@ -42,8 +42,8 @@ export async function simulate(
     seed,
     faults,
     violation: world.violation,
-    stuck: stuck.filter((name) => !world.checks.excused.has(name)),
-    excused: world.checks.excused.size,
+    stuck,
+    excused: world.checks.excused,
     acknowledged: world.writers.reduce((sum, { acknowledged }) => sum + acknowledged, 0),
     lines: world.lines,
   });
@@ -56,7 +56,9 @@ export async function simulate(
   await untilWhole(world, PATIENCE_MS);
   for (const host of HOSTS) restartIfFrozen(world, host);
   await untilWhole(world, HEAL_MS - PATIENCE_MS);
-  return outcome(world.violation === undefined ? await stuckMirrors(world) : []);
+  const stuck = world.violation === undefined ? await stuckMirrors(world) : [];
+  if (stuck.length === 0 && world.violation === undefined) world.checks.settled(MIRROR_NAMES);
+  return outcome(stuck);
 }
 
 /** Runs until both mirrors have both members and the wanted primary. */
@@ -75,7 +77,7 @@ async function run(world: World, forMs: number): Promise<boolean> {
       if (!(error instanceof LivelockError)) throw error;
       world.livelock(error.message);
     }
-    world.checks.readAll();
+    world.checks.readAll(MIRROR_NAMES);
   }
   return world.violation === undefined;
 }

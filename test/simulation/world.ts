@@ -3,16 +3,17 @@ import { startControllers } from "../../controllers/start.ts";
 import { HOST_USER_PREFIX } from "../../crds/constants.ts";
 import type { HostPair, HostPairMirror, HostPairStatus } from "../../crds/generated/host-pair.ts";
 import type { Mirror } from "../../crds/generated/mirror.ts";
+import type { MirrorReplica } from "../../crds/generated/mirror-replica.ts";
 import type { Executor } from "../../executors/command/types.ts";
 import { ModelDisk } from "../../executors/model/disk.ts";
 import { DrbdModel } from "../../executors/model/drbd.ts";
 import { modelMailbox } from "../../executors/model/mailbox.ts";
 import { type MachineImage, ModelMachine } from "../../executors/model/machine.ts";
-import type { ModelReplica } from "../../executors/model/replica.ts";
+import { type ModelReplica, rank } from "../../executors/model/replica.ts";
 import { type Random, seededRandom } from "../../machinery/random.ts";
 import { VirtualClock } from "../../machinery/virtual-clock.ts";
 import { ApiLink } from "./api-link.ts";
-import { checkRecord, Checks, Violation } from "./checks.ts";
+import { checkRecord, Checks, type Copy, Violation } from "./checks.ts";
 import { SimulatedProcess } from "./process.ts";
 import { type Json, SimulatedStore, type StoreImage } from "./store.ts";
 import { traceLogger } from "./trace.ts";
@@ -72,6 +73,7 @@ export class World {
       model: () => this.drbd,
       nowMs: () => this.clock.monotonicMs(),
       record: (name) => this.entry(name),
+      copy: (host, name) => this.#copy(host, name),
       report: (violation) => this.report(violation),
     });
     this.drbd = new DrbdModel({
@@ -152,7 +154,33 @@ export class World {
   }
   readonly #last = new Map<string, string>();
 
+  #copy(host: string, name: string): Copy {
+    const machine = this.machine(host);
+    const disk = this.#disk(host, name);
+    const replica = this.drbd.kernel(host).get(name);
+    const minor = replica?.options.minor ?? this.#minors.get(name);
+    const uid = this.mirror(name)?.metadata.uid ?? "";
+    const { metadata } = disk;
+    const byKernel = replica !== undefined && rank(replica.diskState) < rank("Consistent");
+    return {
+      blocks: disk.blocks,
+      failedUnmarked: disk.failedUnmarked,
+      get knownBehind() {
+        const { files } = machine;
+        const lagging = JSON.parse(files.get("/var/lib/ferrite/lagging.json") ?? "[]") as string[];
+        const marked = files.has(`/var/lib/ferrite/tombstones/minor-${minor}`) || lagging.includes(uid);
+        return marked || byKernel || disk.failed || metadata?.consistent !== true || !metadata.wasUpToDate;
+      },
+    };
+  }
+  readonly #minors = new Map<string, number>();
+
   #written(plural: string, before: Json | undefined, after: Json, user: string): void {
+    if (plural === "mirrorreplicas") {
+      const { hostName, takeover, minor, mirrorRef } = (after as unknown as MirrorReplica).spec;
+      this.#minors.set(mirrorRef.name, minor);
+      if (takeover !== undefined) this.checks.ordered(hostName, takeover.epoch);
+    }
     if (plural !== "hostpairs") return;
     const pair = after as unknown as HostPair;
     const problem = checkRecord((before as unknown as HostPair | undefined)?.status, pair, user);
@@ -162,6 +190,8 @@ export class World {
     );
     this.log(`record epoch ${epoch ?? 0} ${decision?.reason ?? ""} by ${decision?.by ?? "-"}: ${entries.join(", ")}`);
     if (problem !== undefined) this.report(new Violation("record", problem));
+    if (pair.status !== undefined)
+      this.checks.recorded((before as unknown as HostPair | undefined)?.status, pair.status);
   }
 
   startAgent(name: HostName): void {
@@ -287,11 +317,15 @@ export class World {
   /** From whole mirrors; every process starts. */
   begin({ store, machines, replicas }: Beginning): void {
     this.store.restore(store);
+    for (const name of MIRROR_NAMES) {
+      const replica = replicas.find((each) => each.name === name);
+      if (replica !== undefined) this.#minors.set(name, replica.options.minor);
+    }
     for (const [name, image] of machines) this.machine(name).restore(image);
     for (const name of MIRROR_NAMES) {
       const [a, b] = replicas
         .filter((replica) => replica.name === name)
-        .map((replica) => replica.copy(this.#diskOf(replica)));
+        .map((replica) => replica.copy(this.#disk(replica.host, replica.name)));
       if (a !== undefined && b !== undefined) this.drbd.adopt(a, b);
     }
     for (const replica of this.drbd.all()) this.checks.changed(replica);
@@ -299,9 +333,9 @@ export class World {
     for (const name of HOSTS) this.startAgent(name);
   }
 
-  #diskOf({ host, options }: ModelReplica): ModelDisk {
-    const disk = this.machine(host).disks.get(options.diskPath);
-    if (disk === undefined) throw new RangeError(`${host} has no disk ${options.diskPath}`);
+  #disk(host: string, name: string): ModelDisk {
+    const disk = this.machine(host).disks.get(`/dev/${host}-${name}`);
+    if (disk === undefined) throw new RangeError(`${host} has no disk for ${name}`);
     return disk;
   }
 

@@ -1,0 +1,96 @@
+import { HOSTS, type HostName, MIRROR_NAMES, type World } from "./world.ts";
+
+/** Misfortunes that come together: chance alone would bring them about once in a million lives. */
+export const SCENARIOS = [
+  "order while it works",
+  "disk fails unseen",
+  "peer restarts unseen",
+  "disk fails, then the link",
+  "restart after a failed disk",
+  "helpers die in a failover",
+  "order is late",
+] as const;
+export type Scenario = (typeof SCENARIOS)[number] | "fail over";
+
+/** Begins it; the answer ends it, when everything that was cut is mended. */
+export function play(
+  world: World,
+  kind: Scenario,
+  { host, forMs }: { readonly host: HostName; readonly forMs: number },
+): () => void {
+  const other = host === "alpha" ? "beta" : "alpha";
+  const after = (ms: number, act: () => void) => world.clock.schedule(ms, act);
+  const { link } = world.drbd;
+  const mend = () => {
+    link.mend();
+    for (const name of HOSTS) world.links.get(name)?.mend();
+    world.powerOn(host);
+  };
+  const order = () => {
+    for (const name of MIRROR_NAMES) world.setPrimary(name, other);
+  };
+  const failDisks = (name: HostName, failed: boolean) => {
+    for (const disk of world.machine(name).disks.values()) disk.failed = failed;
+  };
+  const cutOff = () => {
+    link.cut();
+    world.links.get(host)?.hang();
+  };
+  switch (kind) {
+    case "fail over":
+      // The host is cut off or dies, and a person wants everything on the other one.
+      after(forMs / 4, order);
+      if (forMs % 3 === 0) world.powerOff(host);
+      else cutOff();
+      return mend;
+    case "helpers die in a failover":
+      after(forMs / 4, order);
+      cutOff();
+      for (let ms = 300; ms < 5000; ms += 600) after(ms, () => world.machine(host).killHelpers());
+      return mend;
+    case "order while it works":
+      world.links.get(host)?.hang();
+      order();
+      return mend;
+    case "order is late":
+      // The other host's agent is stopped while the order comes, and the record goes on meanwhile.
+      cutOff();
+      order();
+      after(3500 + (forMs % 1000), () => world.pauseAgent(other, true));
+      after(6500, () => link.mend());
+      after(6500, () => world.links.get(host)?.mend());
+      return () => {
+        world.pauseAgent(other, false);
+        mend();
+      };
+    case "disk fails unseen":
+      for (const name of HOSTS) world.links.get(name)?.hang();
+      after(200, () => failDisks(other, true));
+      after(700 + (forMs % 500), () => failDisks(other, false));
+      after(2500, () => {
+        world.powerOff(host);
+        order();
+      });
+      after(6000, () => world.links.get(other)?.mend());
+      return mend;
+    case "peer restarts unseen":
+      world.links.get(host)?.hang();
+      world.powerOff(other);
+      after(100 + (forMs % 400), () => world.powerOn(other));
+      return mend;
+    case "disk fails, then the link":
+      failDisks(host, true);
+      after(300, () => link.cut());
+      after(1000 + (forMs % 2000), () => failDisks(host, false));
+      return mend;
+    case "restart after a failed disk":
+      failDisks(host, true);
+      after(500 + (forMs % 1500), () => {
+        failDisks(host, false);
+        world.powerOff(host);
+      });
+      return mend;
+    default:
+      return kind satisfies never;
+  }
+}
