@@ -153,6 +153,19 @@ describe("Arbiter", () => {
   });
 });
 
+it("a restart is said once, kept over other decisions, and forgotten by a meeting", () => {
+  const after = (decision: decisions.Decision, mirrors: readonly HostPairMirror[]) => {
+    const verdict = decision(pair(mirrors).status);
+    return verdict.kind === "write" ? verdict.mirrors : [];
+  };
+  const restarted = after(decisions.restarted(M1, "beta"), [entry()]);
+  expect(restarted[0]?.restarted).toEqual(["beta"]);
+  expect(decisions.restarted(M1, "beta")(pair(restarted).status)).toEqual({ kind: "unnecessary" });
+  const alone = after(decisions.winAlone(M1, "alpha"), restarted);
+  expect(alone[0]?.restarted).toEqual(["beta"]);
+  expect(after(decisions.met(M1, "beta"), alone)[0]).not.toHaveProperty("restarted");
+});
+
 describe("decisions", () => {
   const told = (decision: decisions.Decision, mirrors: readonly HostPairMirror[]) => {
     const verdict = decision(pair(mirrors).status);
@@ -217,6 +230,37 @@ describe("decisions", () => {
       decisions.grow(M1, "beta", "alpha"),
       [{ ...M1, members: ["beta"], primary: undefined as never }],
       "NotPrimary",
+    ],
+    [
+      "growing by a connection of before the peer's restart",
+      decisions.grow(M1, "alpha", "beta"),
+      [entry({ members: ["alpha"], restarted: ["beta"] })],
+      "NotMetSinceRestart",
+    ],
+    ["leaving after a restart", decisions.restarted(M1, "beta"), [entry()], [alone("alpha")]],
+    [
+      "a restart of the only member",
+      decisions.restarted(M1, "beta"),
+      [entry({ members: ["beta"], primary: "beta" })],
+      "LastMember",
+    ],
+    [
+      "meeting again",
+      decisions.met(M1, "beta"),
+      [entry({ members: ["alpha"], restarted: ["beta"] })],
+      [alone("alpha")],
+    ],
+    [
+      "leaving it to the one that was restarted",
+      decisions.cede(M1, "alpha", "beta"),
+      [entry({ members: ["alpha"], restarted: ["beta"] })],
+      [{ members: ["beta"], primary: undefined, window: undefined }],
+    ],
+    [
+      "leaving it to one of whom nothing is known",
+      decisions.cede(M1, "alpha", "beta"),
+      [entry({ members: ["alpha"] })],
+      "NobodyToCedeTo",
     ],
     ["leaving", decisions.shrink(M1, "beta", "beta", "DiskFailed"), [entry()], [alone("alpha")]],
     [
