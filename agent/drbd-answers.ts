@@ -2,7 +2,7 @@ import type { MirrorReplica } from "../crds/generated/mirror-replica.ts";
 import type { Mirror } from "../crds/generated/mirror.ts";
 import type { Logger } from "../machinery/log.ts";
 import type { Role } from "../executors/drbd/state.ts";
-import { type Arbiter, pairName } from "../reconcilers/host-pair/arbiter.ts";
+import { type Arbiter, type Outcome, pairName } from "../reconcilers/host-pair/arbiter.ts";
 import * as decisions from "../reconcilers/host-pair/decisions.ts";
 import type { LagMemory } from "../reconcilers/mirror-replica/lag.ts";
 import { resourceName } from "../reconcilers/mirror-replica/desired.ts";
@@ -68,13 +68,12 @@ async function fencePeer(
 ): Promise<number | undefined> {
   const mirror = mirrorId(replica, mirrors);
   if (mirror === undefined) return undefined;
-  // Its disk failed while the peer had one: what was acknowledged since is not here.
-  if ((await lag.lags(mirror.uid, replica.spec.minor)) && !lag.wasAlone(mirror.uid)) {
-    log.error({ mirror }, "I/O stays frozen: the disk here was not up to date since both were in step");
-    return undefined;
-  }
   const pair = pairName(replica.spec.hostName, replica.spec.peerHostName);
-  const outcome = await arbiter.decide(pair, decisions.winAlone(mirror, hostName), signal);
+  // Its disk failed while the peer had one: what was acknowledged since is not here.
+  const behind = (await lag.lags(mirror.uid, replica.spec.minor)) && !lag.wasAlone(mirror.uid);
+  const outcome: Outcome = behind
+    ? { kind: "refused", reason: "MayLackWrites", message: "the disk here failed since both were in step" }
+    : await arbiter.decide(pair, decisions.winAlone(mirror, hostName), signal);
   if (outcome.kind === "won") return PEER_OUTDATED;
   // Without an answer the one who promotes would hang, and hold DRBD's locks against every connection meanwhile.
   if ((await role(resourceName(replica), signal)) === "Secondary") {

@@ -23,8 +23,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "answer the kernel without a decision",
     file: ANSWERS,
-    find: "const outcome = await arbiter.decide(pair, decisions.winAlone(mirror, hostName), signal);",
-    replace: 'const outcome: Awaited<ReturnType<typeof arbiter.decide>> = { kind: "won", status: undefined };',
+    find: "const outcome: Outcome = behind\n    ?",
+    replace: 'const outcome: Outcome = !behind\n    ? { kind: "won", status: undefined }\n    : behind\n    ?',
   },
   {
     name: "go on alone although the other side took over",
