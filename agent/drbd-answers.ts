@@ -4,7 +4,7 @@ import type { Logger } from "../machinery/log.ts";
 import type { Role } from "../executors/drbd/state.ts";
 import { type Arbiter, type Outcome, pairName } from "../reconcilers/host-pair/arbiter.ts";
 import * as decisions from "../reconcilers/host-pair/decisions.ts";
-import type { LagMemory } from "../reconcilers/mirror-replica/lag.ts";
+import { copiesBehind, type LagMemory } from "../reconcilers/mirror-replica/lag.ts";
 import { resourceName } from "../reconcilers/mirror-replica/desired.ts";
 import type { ObjectReader } from "../reconcilers/object-access.ts";
 import type { DrbdRequest } from "./drbd-mailbox.ts";
@@ -22,7 +22,7 @@ export interface DrbdAnswersOptions {
   readonly arbiter: Arbiter;
   readonly replicas: ObjectReader<MirrorReplica>;
   readonly mirrors: ObjectReader<Mirror>;
-  readonly lag: Pick<LagMemory, "lags" | "wasAlone">;
+  readonly lag: Pick<LagMemory, "lags" | "noteAlone">;
   readonly log: Logger;
   /** What the kernel says this resource is here; `undefined`: it does not have it. */
   readonly role: (resource: string, signal: AbortSignal) => Promise<Role | undefined>;
@@ -63,18 +63,22 @@ function mirrorId(replica: MirrorReplica, mirrors: ObjectReader<Mirror>): decisi
 
 async function fencePeer(
   replica: MirrorReplica,
-  { arbiter, mirrors, hostName, lag, log, role }: DrbdAnswersOptions,
+  { arbiter, replicas, mirrors, hostName, lag, log, role }: DrbdAnswersOptions,
   signal: AbortSignal,
 ): Promise<number | undefined> {
   const mirror = mirrorId(replica, mirrors);
   if (mirror === undefined) return undefined;
   const pair = pairName(replica.spec.hostName, replica.spec.peerHostName);
   // Its disk failed while the peer had one: what was acknowledged since is not here.
-  const behind = (await lag.lags(mirror.uid, replica.spec.minor)) && !lag.wasAlone(mirror.uid);
-  const outcome: Outcome = behind
+  const behind = await copiesBehind(hostName, replicas, mirrors, lag);
+  const outcome: Outcome = behind.has(mirror.uid)
     ? { kind: "refused", reason: "MayLackWrites", message: "the disk here failed since both were in step" }
-    : await arbiter.decide(pair, decisions.winAlone(mirror, hostName), signal);
-  if (outcome.kind === "won") return PEER_OUTDATED;
+    : await arbiter.decide(pair, decisions.winAlone(mirror, hostName, behind), signal);
+  if (outcome.kind === "won") {
+    // Frozen until it hears the answer, and nobody else is a member: whatever this disk fails from now on, nobody else has.
+    if (!(await lag.lags(mirror.uid, replica.spec.minor))) await lag.noteAlone(mirror.uid, true);
+    return PEER_OUTDATED;
+  }
   // Without an answer the one who promotes would hang, and hold DRBD's locks against every connection meanwhile.
   if ((await role(resourceName(replica), signal)) === "Secondary") {
     log.error({ mirror, reason: outcome.reason, why: outcome.message }, "refused a promotion");

@@ -20,6 +20,11 @@ export interface ObservedReplica {
   readonly holds: string;
   /** Current data generation, 16 hexadecimal digits; `undefined`: nothing is attached, or it could not be read. */
   readonly currentUUID: string | undefined;
+  /**
+   * The generation since which the peer lacks what is here, attached or not; `undefined`: none, the peer was in step last, or
+   * it could not be read.
+   */
+  readonly bitmapUUID?: string | undefined;
   /** Metadata that is not attached and knows a data generation: it was in use, perhaps by another resource. */
   readonly usedBefore?: boolean;
   /** The backing device is not there at all. */
@@ -51,12 +56,12 @@ export async function observeReplica(
   const appliedDigest = await exec.read(appliedPath(name), signal);
   const kernel = (await observeKernel(exec, signal)).get(name);
   const attached = isAttached(kernel);
-  const { metadata, usedBefore, diskMissing } =
+  const { metadata, stored, diskMissing } =
     attached || configFile === undefined
       ? { metadata: attached ? ("yes" as const) : ("unknown" as const) }
       : await readMetadata(name, exec, signal);
-  const currentUUID =
-    attached && kernel?.device !== undefined ? await readGeneration(kernel.device.minor, exec, signal) : undefined;
+  const generations =
+    attached && kernel?.device !== undefined ? await readAttached(kernel.device.minor, exec, signal) : undefined;
   const progress =
     kernel?.device === undefined
       ? undefined
@@ -69,9 +74,11 @@ export async function observeReplica(
     kernel,
     metadata,
     holds,
-    currentUUID,
+    currentUUID: generations?.current,
+    bitmapUUID: (generations ?? stored)?.bitmap,
     progress,
-    usedBefore: usedBefore ?? false,
+    // What cannot be read because another resource has it attached is in use, of all things.
+    usedBefore: metadata === "yes" && !attached && stored?.current !== JUST_CREATED,
     diskMissing: diskMissing ?? false,
     claims: unreadable && disk !== undefined ? await observeClaims(disk, exec, signal) : [],
   };
@@ -98,7 +105,7 @@ async function readMetadata(
   name: string,
   exec: Executor,
   signal: AbortSignal,
-): Promise<Pick<ObservedReplica, "metadata" | "usedBefore" | "diskMissing">> {
+): Promise<{ metadata: Known; stored?: Generations | undefined; diskMissing?: boolean }> {
   try {
     await exec.run(commands.dumpMetadata(name), signal);
   } catch (error) {
@@ -107,22 +114,11 @@ async function readMetadata(
     const metadata = classifyDumpFailure(said);
     if (metadata !== "yes") return { metadata, diskMissing: metadata === "unknown" && NO_DEVICE.test(said) };
   }
-  return { metadata: "yes", usedBefore: await hasGeneration(name, exec, signal) };
+  return { metadata: "yes", stored: await readStored(name, exec, signal) };
 }
 
 /** What `create-md` writes for the data generation that is still to come. */
 const JUST_CREATED = "0000000000000004";
-
-/** What cannot be read because another resource has it attached is in use, of all things. */
-async function hasGeneration(name: string, exec: Executor, signal: AbortSignal): Promise<boolean> {
-  try {
-    const { stdout } = await exec.run(commands.getStoredGenerations(name), signal);
-    return parseCurrentUUID(stdout) !== JUST_CREATED;
-  } catch (error) {
-    if (error instanceof CommandError && !error.outcomeUnknown) return true;
-    throw error;
-  }
-}
 
 /** What a failed `dump-md` tells: nothing there, there but unclean or in use, or no idea. */
 export function classifyDumpFailure(said: string): Known {
@@ -130,9 +126,26 @@ export function classifyDumpFailure(said: string): Known {
   return /please apply-al first|is configured!/i.test(said) ? "yes" : "unknown";
 }
 
-async function readGeneration(minor: number, exec: Executor, signal: AbortSignal): Promise<string | undefined> {
+/** As DRBD has them, 16 hexadecimal digits each. */
+interface Generations {
+  readonly current: string;
+  /** Since which the peer lacks what is here. */
+  readonly bitmap: string | undefined;
+}
+
+/** Of a disk that is not attached; `undefined`: it does not tell. */
+async function readStored(name: string, exec: Executor, signal: AbortSignal): Promise<Generations | undefined> {
   try {
-    return parseCurrentUUID((await exec.run(commands.getGenerations(minor), signal)).stdout);
+    return parseGenerations((await exec.run(commands.getStoredGenerations(name), signal)).stdout);
+  } catch (error) {
+    if (error instanceof CommandError && !error.outcomeUnknown) return undefined;
+    throw error;
+  }
+}
+
+async function readAttached(minor: number, exec: Executor, signal: AbortSignal): Promise<Generations | undefined> {
+  try {
+    return parseGenerations((await exec.run(commands.getGenerations(minor), signal)).stdout);
   } catch (error) {
     if (error instanceof CommandError) return undefined;
     throw error;
@@ -140,10 +153,10 @@ async function readGeneration(minor: number, exec: Executor, signal: AbortSignal
 }
 
 /** Parses `drbdsetup get-gi`: `current:bitmap:history:history:flags…`. The lowest bit says "primary", not which data. */
-export function parseCurrentUUID(stdout: string): string {
-  const current = /^([0-9A-F]{16}):[0-9A-F]{16}:/m.exec(stdout)?.[1];
-  if (current === undefined)
+export function parseGenerations(stdout: string): Generations {
+  const [, current, bitmap] = /^([0-9A-F]{16}):([0-9A-F]{16}):/m.exec(stdout) ?? [];
+  if (current === undefined || bitmap === undefined)
     throw new DrbdParseError(`get-gi: no generation in ${JSON.stringify(stdout.slice(0, 200))}`);
-  const even = (BigInt(`0x${current}`) & ~1n).toString(16).toUpperCase();
-  return even.padStart(16, "0");
+  const even = (uuid: string) => (BigInt(`0x${uuid}`) & ~1n).toString(16).toUpperCase().padStart(16, "0");
+  return { current: even(current), bitmap: BigInt(`0x${bitmap}`) === 0n ? undefined : even(bitmap) };
 }

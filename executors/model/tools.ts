@@ -146,8 +146,18 @@ export class DrbdTools {
         "??: Failure: (162) Invalid configuration request\nadditional info from kernel:\nunknown connection\n",
       );
     const peer = this.#model.peerOf(replica);
-    if (this.#model.connected(replica) !== undefined && this.#model.link.up && peer?.session === replica.session)
-      this.#outdate(replica, peer as ModelReplica);
+    if (
+      peer !== undefined &&
+      this.#model.connected(replica) !== undefined &&
+      this.#model.link.up &&
+      peer.session === replica.session
+    ) {
+      // A primary without good data of its own lets its only source go by no order.
+      const lacks = (side: ModelReplica) => side.role === "Primary" && rank(side.diskState) < rank("UpToDate");
+      if (lacks(replica)) throw NO_DATA;
+      if (lacks(peer)) throw REFUSED_BY_PEER;
+      this.#outdate(replica, peer);
+    }
     this.#model.lose(replica, "StandAlone");
   }
 
@@ -299,7 +309,9 @@ export class DrbdTools {
 
   /** Of metadata that nothing has attached. */
   storedGenerations(path: string): string {
-    return this.#generations(this.#disk(path));
+    const disk = this.#disk(path);
+    if (disk.failed) throw new ToolFailure(20, "pread: Input/output error\n");
+    return this.#generations(disk);
   }
 
   #generations(disk: ModelDisk | undefined): string {
@@ -314,6 +326,7 @@ export class DrbdTools {
 
 const TWO_PRIMARIES = denied(-1, "Multiple primaries not allowed by config");
 const NO_DATA = denied(-2, "Need access to UpToDate data");
+const REFUSED_BY_PEER = denied(-10, "State change was refused by peer node");
 const UNFENCED = denied(-7, "Refusing to be Primary while peer is not outdated");
 
 /** Of a disk whose size is of no interest. */

@@ -17,14 +17,15 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "answer the kernel although the decision was lost",
     file: ANSWERS,
-    find: 'if (outcome.kind === "won") return PEER_OUTDATED;',
-    replace: "if (outcome !== undefined) return PEER_OUTDATED;",
+    find: 'if (outcome.kind === "won") {',
+    replace: "if (outcome !== undefined) {",
   },
   {
     name: "answer the kernel without a decision",
     file: ANSWERS,
-    find: "const outcome: Outcome = behind\n    ?",
-    replace: 'const outcome: Outcome = !behind\n    ? { kind: "won", status: undefined }\n    : behind\n    ?',
+    find: "const outcome: Outcome = behind.has(mirror.uid)\n    ?",
+    replace:
+      'const outcome: Outcome = !behind.has(mirror.uid)\n    ? { kind: "won", status: undefined }\n    : behind.has(mirror.uid)\n    ?',
   },
   {
     name: "go on alone although the other side took over",
@@ -55,8 +56,9 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "leave the lost peer among the members",
     file: DECISIONS,
-    find: "return { ...rest, members: [me], primary: me };\n    });\n  };\n}\n\n/**\n * `peer` has",
-    replace: "return { ...rest, primary: me };\n    });\n  };\n}\n\n/**\n * `peer` has",
+    find: "if (!mine || !old.members.includes(me)) return old;\n      const { window: _, ...rest } = old;\n      return { ...rest, members: [me], primary: me };",
+    replace:
+      "if (!mine || !old.members.includes(me)) return old;\n      const { window: _, ...rest } = old;\n      return { ...rest, primary: me };",
   },
   {
     name: "take over without the cut",
@@ -85,8 +87,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "meet the former primary before being promoted",
     file: MEMBERSHIP,
-    find: 'return !tookOver || observed.kernel?.role === "Primary" || connected(observed);',
-    replace: "return !tookOver || observed !== undefined;",
+    find: "return !tookOver || observed.kernel?.role",
+    replace: "return !tookOver || observed !== undefined || observed.kernel?.role",
   },
   {
     name: "take over by an old order",
@@ -123,6 +125,55 @@ export const MUTATIONS: readonly Mutation[] = [
     file: MEMBERSHIP,
     find: "  if (view.lags)\n",
     replace: "  if (view.lags && me === peer)\n",
+  },
+  {
+    name: "take the peer in by what was seen before another decision",
+    file: DECISIONS,
+    find: "if (status?.epoch !== epoch)",
+    replace: "if (epoch < 0)",
+  },
+  {
+    name: "look at the kernel before the record is read",
+    file: "reconcilers/mirror-replica/reconcile.ts",
+    find: "  const reading = await deps.arbiter.read(pair, context.signal);\n  const observed = await observeReplica(resourceName(replica), found.disk, deps.exec, context.signal);",
+    replace:
+      "  const observed = await observeReplica(resourceName(replica), found.disk, deps.exec, context.signal);\n  const reading = await deps.arbiter.read(pair, context.signal);",
+  },
+  {
+    name: "connect one mirror while another pass takes it over",
+    file: "reconcilers/mirror-replica/reconcile.ts",
+    find: "return memory.locks.holding(names, () =>",
+    replace: "return memory.locks.holding([replica.metadata.name, ...names.slice(names.length)], () =>",
+  },
+  {
+    name: "attach a disk that fell behind",
+    file: MEMBERSHIP,
+    find: "  if (lags) return false;\n",
+    replace: "",
+  },
+  {
+    name: "be served by a peer that waits for being overwritten",
+    file: MEMBERSHIP,
+    find: "(connected(observed) && !waits)",
+    replace: "(connected(observed) || waits)",
+  },
+  {
+    name: "write past a member that waits for being overwritten",
+    file: MEMBERSHIP,
+    find: "? SOURCE.has(connection.replication)",
+    replace: "? false",
+  },
+  {
+    name: "believe the only copy's failed disk although the peer was in step",
+    file: "reconcilers/mirror-replica/lag.ts",
+    find: " && observed.bitmapUUID !== undefined;",
+    replace: ";",
+  },
+  {
+    name: "decide with a failed disk for all mirrors at once",
+    file: DECISIONS,
+    find: "(old.primary === me && !behind.has(old.uid))",
+    replace: "old.primary === me",
   },
   {
     name: "attach a disk under a frozen primary",

@@ -51,14 +51,18 @@ function noticed(mutation: Mutation, seeds: number): { readonly seed: string; re
   }
 }
 
-/** Throws when the line is not there exactly once: a mutation that changes nothing would count as missed, or prove nothing. */
-function mutate(copy: string, { file, find, replace, name }: Mutation): void {
-  const path = join(copy, file);
-  const text = readFileSync(path, "utf8");
+/** Breaks the line in a copy of the tree. */
+function mutate(copy: string, mutation: Mutation): void {
+  writeFileSync(join(copy, mutation.file), mutated(copy, mutation));
+}
+
+/**
+ * The file with its line broken. Throws when the line is not there exactly once: a mutation that changes nothing would
+ * count as missed, or prove nothing.
+ */
+export function mutated(root: string, { file, find, replace, name }: Mutation): string {
+  const text = readFileSync(join(root, file), "utf8");
   if (text.split(find).length !== 2)
     throw new RangeError(`mutation "${name}": its text is not in ${file} exactly once`);
-  writeFileSync(
-    path,
-    text.replace(find, () => replace),
-  );
+  return text.replace(find, () => replace);
 }

@@ -22,6 +22,9 @@ export type Verdict =
 /** `undefined`: the pair has no record yet. */
 export type Decision = (status: HostPairStatus | undefined) => Verdict;
 
+/** The decision was made for an earlier record: look again, and decide again. */
+export const RECORD_HAS_CHANGED = "RecordHasChanged";
+
 const unnecessary: Verdict = { kind: "unnecessary" };
 const refused = (reason: string, message: string): Verdict => ({ kind: "refused", reason, message });
 const label = (mirror: MirrorId): string => `${mirror.namespace}/${mirror.name}`;
@@ -124,23 +127,6 @@ export function restarted(mirror: MirrorId, me: string): Decision {
 
 export const isRestarted = (entry: HostPairMirror, host: string): boolean => entry.restarted?.includes(host) === true;
 
-/**
- * `me` is the only member by the restart of `peer`, and knows that its own disk had failed before: `peer` served every
- * write since, so it is `peer` that holds them all.
- */
-export function cede(mirror: MirrorId, me: string, peer: string): Decision {
-  return (status) => {
-    const entry = entryOf(status, mirror);
-    if (entry === undefined || !entry.members.includes(me) || entry.members.length > 1) return unnecessary;
-    if (!isRestarted(entry, peer) || entry.primary !== me)
-      return refused("NobodyToCedeTo", `nothing shows that ${peer} holds all of ${label(mirror)}`);
-    return changeOne(status, mirror, "Ceded", ({ primary: _, restarted: hosts = [], ...old }) => {
-      const others = hosts.filter((host) => host !== peer);
-      return { ...old, members: [peer], ...(others.length === 0 ? {} : { restarted: others }) };
-    });
-  };
-}
-
 /** `me` has met the peer since it restarted: by its own look, both disks are UpToDate. */
 export function met(mirror: MirrorId, me: string): Decision {
   return (status) => {
@@ -157,16 +143,17 @@ export function met(mirror: MirrorId, me: string): Decision {
  * The link to `peer` broke while `me` was primary of `mirror`: go on alone, with all mirrors of the pair that `me` is
  * primary of. Refused when the other side has been faster. An entry without primary is taken too: that is
  * `claimPrimary` and `shrink` in one write, each of which `me` may do, and whichever write of two comes first wins. A
- * kernel is Primary without the record only between its first generation and its claim.
+ * kernel is Primary without the record only between its first generation and its claim. `behind`: uids of mirrors whose copy
+ * here may lack a write; of those `peer` may be the one that holds everything.
  */
-export function winAlone(mirror: MirrorId, me: string): Decision {
+export function winAlone(mirror: MirrorId, me: string, behind: ReadonlySet<string> = new Set()): Decision {
   return (status) => {
     const entry = entryOf(status, mirror);
     if (!entry?.members.includes(me)) return notAMember(mirror, me, entry);
     if (entry.primary !== undefined && entry.primary !== me)
       return refused("NotPrimary", `the record names ${entry.primary} as primary of ${label(mirror)}, not ${me}`);
     return change(status, "PeerLost", (old) => {
-      const mine = old.primary === me || old.uid === mirror.uid;
+      const mine = old.uid === mirror.uid || (old.primary === me && !behind.has(old.uid));
       if (!mine || !old.members.includes(me)) return old;
       const { window: _, ...rest } = old;
       return { ...rest, members: [me], primary: me };
@@ -177,10 +164,13 @@ export function winAlone(mirror: MirrorId, me: string): Decision {
 /**
  * `peer` has everything again: only the primary of the record may say so, after it saw both disks UpToDate and connected.
  * It need not be Primary in its kernel: as long as both are connected, whoever writes there writes to both, and nobody
- * else could be promoted.
+ * else could be promoted. `epoch` is the record's as it was read before that look: a decision since then may be that
+ * the peer was lost after it.
  */
-export function grow(mirror: MirrorId, me: string, peer: string): Decision {
+export function grow(mirror: MirrorId, me: string, peer: string, epoch: number): Decision {
   return (status) => {
+    if (status?.epoch !== epoch)
+      return refused(RECORD_HAS_CHANGED, `the record is at epoch ${status?.epoch ?? 0}, it was at ${epoch}`);
     const entry = entryOf(status, mirror);
     if (!entry?.members.includes(me)) return notAMember(mirror, me, entry);
     if (entry.members.includes(peer)) return unnecessary;
@@ -238,7 +228,7 @@ export function beginLife(read: HostPairStatus, mirrors: readonly HostPairMirror
   return (status) =>
     status?.incarnation === read.incarnation && status.epoch === read.epoch
       ? { kind: "write", reason: "StoreRestored", mirrors }
-      : refused("RecordHasChanged", `the record is at epoch ${status?.epoch ?? 0}, it was at ${read.epoch}`);
+      : refused(RECORD_HAS_CHANGED, `the record is at epoch ${status?.epoch ?? 0}, it was at ${read.epoch}`);
 }
 
 /** The mirror is gone from this side: the record forgets it. */

@@ -7,6 +7,7 @@ import type { ReconcileContext } from "../../machinery/result.ts";
 import { pairName } from "../host-pair/arbiter.ts";
 import * as decisions from "../host-pair/decisions.ts";
 import { resourceName } from "./desired.ts";
+import { copiesBehind } from "./lag.ts";
 import type { Meetings } from "./meetings.ts";
 import type { MirrorReplicaDeps } from "./reconcile.ts";
 
@@ -41,7 +42,8 @@ export async function releaseFrozen(
       steps: [{ why: `keep ${name} apart while it is decided`, effect: commands.disconnect(name) }],
     };
   const { namespace, uid } = entry;
-  const decision = decisions.winAlone({ namespace, name: entry.name, uid }, deps.hostName);
+  const behind = await copiesBehind(deps.hostName, deps.replicas, deps.mirrors, deps.lag);
+  const decision = decisions.winAlone({ namespace, name: entry.name, uid }, deps.hostName, behind);
   const pair = pairName(deps.hostName, replica.spec.peerHostName);
   const outcome = await deps.arbiter.decide(pair, decision, context.signal);
   if (outcome.kind === "refused") return outcome;

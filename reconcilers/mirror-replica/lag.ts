@@ -1,5 +1,8 @@
 import type { HostPairMirror } from "../../crds/generated/host-pair.ts";
+import type { Mirror } from "../../crds/generated/mirror.ts";
+import type { MirrorReplica } from "../../crds/generated/mirror-replica.ts";
 import type { ObservedReplica } from "../../executors/drbd/observe.ts";
+import type { ObjectReader } from "../object-access.ts";
 
 /** Remembers, durably, which copies of this host may lack an acknowledged write; keyed by the Mirror's uid. */
 export interface LagMemory {
@@ -15,6 +18,22 @@ export interface LagMemory {
   clear(uid: string): Promise<void>;
   /** Forgets the failed disk, once nothing of what it held is believed any more. */
   bury(minor: number): Promise<void>;
+}
+
+/** Uids of the mirrors whose copy on this host may lack an acknowledged write. */
+export async function copiesBehind(
+  hostName: string,
+  replicas: ObjectReader<MirrorReplica>,
+  mirrors: ObjectReader<Mirror>,
+  lag: Pick<LagMemory, "lags">,
+): Promise<ReadonlySet<string>> {
+  const behind = new Set<string>();
+  for (const { metadata, spec } of replicas.list()) {
+    if (spec.hostName !== hostName) continue;
+    const uid = mirrors.get({ namespace: metadata.namespace, name: spec.mirrorRef.name })?.metadata.uid;
+    if (uid !== undefined && (await lag.lags(uid, spec.minor))) behind.add(uid);
+  }
+  return behind;
 }
 
 /** States in which the disk takes part in no write, or in which writes are known to be missing. */
@@ -40,17 +59,20 @@ export async function updateLag(
   if (entry === undefined) return false;
   const isMember = entry.members.includes(me);
   const alone = isMember && entry.members.length === 1;
+  // While DRBD counts from a generation that the peer has not got, no resync has brought it into step since.
+  const onlyCopy = alone && memory.wasAlone(uid) && observed.bitmapUUID !== undefined;
   if (isMember && disk !== undefined && BEHIND.has(disk)) {
     if (!alone) await memory.mark(uid);
-    return !memory.wasAlone(uid);
+    return !onlyCopy;
   }
   if (!alone) await memory.noteAlone(uid, false);
   if (!(await memory.lags(uid, minor))) {
     if (alone) await memory.noteAlone(uid, true);
     return false;
   }
-  // What an only member's disk failed nobody else has either: it is as good as any copy.
-  if (isMember) return !memory.wasAlone(uid);
+  if (isMember && !onlyCopy) return true;
   await memory.clear(uid);
+  // What the only copy's disk failed nobody else has either: as soon as it works again it is as good as it was.
+  if (onlyCopy && disk !== undefined) await memory.bury(minor);
   return false;
 }

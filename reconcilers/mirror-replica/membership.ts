@@ -1,5 +1,6 @@
 import type { HostPairMirror } from "../../crds/generated/host-pair.ts";
 import { isAttached, type ObservedReplica } from "../../executors/drbd/observe.ts";
+import type { ResourceState } from "../../executors/drbd/state.ts";
 import * as decisions from "../host-pair/decisions.ts";
 import type { MirrorId } from "../host-pair/decisions.ts";
 
@@ -10,6 +11,8 @@ export interface MembershipView {
   readonly peer: string;
   /** The mirror's entry in the record; `undefined`: no first generation yet. */
   readonly entry: HostPairMirror | undefined;
+  /** The record's, as it was read before `observed` was looked at. */
+  readonly epoch: number;
   readonly observed: ObservedReplica;
   /** This side begins the first generation. */
   readonly beginsFirstGeneration: boolean;
@@ -53,11 +56,6 @@ function first(view: MembershipView): NeededDecision | undefined {
 function leave(view: MembershipView, entry: HostPairMirror): NeededDecision | undefined {
   const { mirror, me, peer, observed, wanted } = view;
   const { kernel } = observed;
-  if (view.lags && isOnlyMember(entry, me) && kernel?.role === "Secondary" && decisions.isRestarted(entry, peer))
-    return {
-      why: `leave it to ${peer}, which was a member when the disk of ${me} failed`,
-      decision: decisions.cede(mirror, me, peer),
-    };
   if (kernel?.device !== undefined && mayHaveMissed(view, entry))
     return {
       why: `keep ${me} out until it has met ${peer}, which may have gone on alone`,
@@ -82,7 +80,7 @@ function leave(view: MembershipView, entry: HostPairMirror): NeededDecision | un
       decision: decisions.shrink(mirror, me, peer, "WrittenAlone"),
     };
   const peerDisk = kernel.connection?.peerDiskState;
-  if (connected(observed) && peerDisk !== "UpToDate" && peerDisk !== "DUnknown" && peerDisk !== "Consistent")
+  if (connected(observed) && isBehind(kernel.connection))
     return {
       why: `take ${peer} out: its disk is ${peerDisk}`,
       decision: decisions.shrink(mirror, me, peer, "PeerDiskNotUpToDate"),
@@ -99,6 +97,13 @@ function leave(view: MembershipView, entry: HostPairMirror): NeededDecision | un
     decision: decisions.shrink(mirror, me, out, "PlannedDisconnect"),
   };
 }
+
+/** Merely Consistent is a peer of which nothing is known yet, unless it waits for being overwritten: writes go past it then. */
+const isBehind = (connection: ResourceState["connection"]): boolean =>
+  connection?.peerDiskState === "Consistent"
+    ? SOURCE.has(connection.replication)
+    : connection?.peerDiskState !== "UpToDate" && connection?.peerDiskState !== "DUnknown";
+const SOURCE = new Set(["WFBitMapS", "SyncSource", "PausedSyncS", "StartingSyncS"]);
 
 /** Not met since the boot, and about to try: an only member has nobody to have missed anything from. */
 function mayHaveMissed({ me, peer, observed, wanted }: MembershipView, entry: HostPairMirror): boolean {
@@ -121,7 +126,7 @@ function join(view: MembershipView, entry: HostPairMirror): NeededDecision | und
     ownUpToDate(observed)
   )
     return { why: `record that ${me} gave up being primary`, decision: decisions.releasePrimary(mirror, me) };
-  if (whole(observed) && decisions.isRestarted(entry, me))
+  if (isWhole(observed) && decisions.isRestarted(entry, me))
     return { why: `record that ${me} has met ${peer}`, decision: decisions.met(mirror, me) };
   if (view.lags) return undefined;
   // Only a primary can take the other side in again: the only member becomes it, whoever is wanted in the end.
@@ -131,8 +136,12 @@ function join(view: MembershipView, entry: HostPairMirror): NeededDecision | und
       decision: decisions.claimPrimary(mirror, me),
       onlyForPromotion: true,
     };
-  if (whole(observed) && (kernel.role === "Primary" || alone) && mayGrow(view, entry))
-    return { why: `take ${peer} in: both disks are UpToDate`, decision: decisions.grow(mirror, me, peer), grows: true };
+  if (isWhole(observed) && (kernel.role === "Primary" || alone) && mayGrow(view, entry))
+    return {
+      why: `take ${peer} in: both disks are UpToDate`,
+      decision: decisions.grow(mirror, me, peer, view.epoch),
+      grows: true,
+    };
   return undefined;
 }
 
@@ -147,7 +156,7 @@ export const differs = (observed: ObservedReplica): boolean =>
   observed.kernel.connection.peerDiskState === "UpToDate" &&
   observed.kernel.connection.outOfSyncBytes > 0;
 
-const whole = (observed: ObservedReplica): boolean =>
+const isWhole = (observed: ObservedReplica): boolean =>
   ownUpToDate(observed) &&
   connected(observed) &&
   observed.kernel?.connection?.replication === "Established" &&
@@ -191,20 +200,26 @@ export function isLoser({ entry, me, observed }: MembershipView): boolean {
 
 /**
  * A disk that comes back under a primary without its peer would let go what was frozen, with data of the past: only the
- * one member may have that.
+ * one member may have that. A disk that failed while another one had more never comes back as it is: by equal generations
+ * DRBD would take it for UpToDate, and the other side for the one to be overwritten.
  */
-export function mayAttach({ entry, me, observed }: MembershipView): boolean {
+export function mayAttach({ entry, me, observed, lags }: MembershipView): boolean {
+  if (lags) return false;
   if (observed.kernel?.role !== "Primary" || connected(observed)) return true;
   return entry !== undefined && isOnlyMember(entry, me);
 }
 
-/** A host that took over meets its former peer only as primary: see `allowedRole`. */
+/**
+ * A host that took over meets its former peer only as primary: see `allowedRole`. A peer that waits for being overwritten
+ * may still be of the same generation: should the disk here fail then, DRBD would serve its data as the current one.
+ */
 export function mayConnect({ entry, me, observed }: MembershipView): boolean {
   // Frozen and set apart: it is being decided who goes on.
   if (observed.kernel?.role === "Primary" && observed.kernel.suspended.includes("fencing") && !talks(observed))
     return false;
   const tookOver = entry !== undefined && entry.primary === me && isOnlyMember(entry, me);
-  return !tookOver || observed.kernel?.role === "Primary" || connected(observed);
+  const waits = observed.kernel?.connection?.replication === "WFBitMapS";
+  return !tookOver || observed.kernel?.role === "Primary" || (connected(observed) && !waits);
 }
 
 const isOnlyMember = (entry: HostPairMirror, me: string): boolean =>

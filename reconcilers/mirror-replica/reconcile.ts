@@ -3,16 +3,16 @@ import type { Host } from "../../crds/generated/host.ts";
 import type { Mirror } from "../../crds/generated/mirror.ts";
 import type { MirrorReplica, ReplicaFileSystem, ReplicaVerify } from "../../crds/generated/mirror-replica.ts";
 import type { Volume } from "../../crds/generated/volume.ts";
-import { onDiskNameProblem } from "../../crds/on-disk-name.ts";
 import { CommandError } from "../../executors/command/errors.ts";
 import type { Executor } from "../../executors/command/types.ts";
 import * as commands from "../../executors/drbd/commands.ts";
 import { isGrowth, planReplica } from "../../executors/drbd/driver.ts";
 import type { Step } from "../../executors/driver.ts";
 import { isAttached, observeReplica } from "../../executors/drbd/observe.ts";
-import { TerminalError } from "../../machinery/errors.ts";
+import { Locks } from "../../machinery/locks.ts";
 import { done, type Reconcile, type ReconcileContext, requeueAfter } from "../../machinery/result.ts";
 import { type Arbiter, pairName } from "../host-pair/arbiter.ts";
+import { RECORD_HAS_CHANGED } from "../host-pair/decisions.ts";
 import type { ObjectAccess, ObjectReader } from "../object-access.ts";
 import { applyPlan, BLOCKED_RETRY_MS, ready, type Report, runPass, waiting } from "../pass.ts";
 import { desiredReplica, resourceName } from "./desired.ts";
@@ -36,6 +36,7 @@ import { Meetings } from "./meetings.ts";
 import { discardPass } from "./split-brain.ts";
 import { believeRestored } from "./restored.ts";
 import { replicaConditions, replicaFields } from "./status.ts";
+import { type Surroundings, surroundings } from "./surroundings.ts";
 import { takeOver } from "./takeover.ts";
 import { isVerifying, Verifications } from "./verify.ts";
 
@@ -70,6 +71,7 @@ export function mirrorReplicaReconciler(deps: MirrorReplicaDeps): Reconcile {
     meetings: new Meetings(deps.monotonicMs),
     verifications: new Verifications(),
     files: new FileSystems(),
+    locks: new Locks(),
   };
   return async (context, request) => {
     const replica = deps.replicas.get(request);
@@ -91,6 +93,8 @@ interface Memory {
   readonly meetings: Meetings;
   readonly verifications: Verifications;
   readonly files: FileSystems;
+  /** By resource. */
+  readonly locks: Locks;
 }
 
 async function onePass(
@@ -108,15 +112,33 @@ async function onePass(
   }
 }
 
-type Surroundings = Exclude<Awaited<ReturnType<typeof surroundings>>, Report<MirrorReplica>>;
-
 interface StepResult {
   readonly report: Report<MirrorReplica>;
   /** The world or the record was changed: look again at once. */
   readonly goOn: boolean;
 }
 
-async function oneStep(
+/**
+ * One step of a resource at a time; a takeover holds all resources of the pair, so that no other pass connects one of them
+ * between its cut and its decision.
+ */
+function oneStep(
+  deps: MirrorReplicaDeps,
+  memory: Memory,
+  context: ReconcileContext,
+  replica: MirrorReplica,
+  found: Surroundings,
+): Promise<StepResult> {
+  const { spec } = replica;
+  const held = spec.takeover === undefined ? [replica] : deps.replicas.list().filter((each) => isOfPair(each, spec));
+  const names = [replica, ...held].map((each) => resourceName(each));
+  return memory.locks.holding(names, () => lockedStep(deps, memory, context, replica, found));
+}
+
+const isOfPair = (replica: MirrorReplica, { hostName, peerHostName }: MirrorReplica["spec"]): boolean =>
+  replica.spec.hostName === hostName && replica.spec.peerHostName === peerHostName;
+
+async function lockedStep(
   deps: MirrorReplicaDeps,
   memory: Memory,
   context: ReconcileContext,
@@ -124,14 +146,15 @@ async function oneStep(
   found: Surroundings,
 ): Promise<StepResult> {
   const end = (report: Report<MirrorReplica>): StepResult => ({ report, goOn: false });
+  const pair = pairName(replica.spec.hostName, replica.spec.peerHostName);
+  // The record first: what is seen after it is not of before a decision that it shows.
+  const reading = await deps.arbiter.read(pair, context.signal);
   const observed = await observeReplica(resourceName(replica), found.disk, deps.exec, context.signal);
   const { meetings, verifications, files } = memory;
   const resource = resourceName(replica);
   const comparison = verifications.look(resource, replica, observed, context.now());
   const fileSystem = files.known(resource, replica, deps.mirrors.get(mirrorOf(replica)));
   const fields = reported(replica, replicaFields(replica, observed, context.now()), comparison.state, fileSystem);
-  const pair = pairName(replica.spec.hostName, replica.spec.peerHostName);
-  const reading = await deps.arbiter.read(pair, context.signal);
   if (reading.past !== undefined) {
     const why = await believeRestored(deps, context, replica, reading);
     if (why === undefined) return end(waiting(reading.past.reason, reading.past.message, fields));
@@ -148,6 +171,7 @@ async function oneStep(
     me,
     peer: replica.spec.peerHostName,
     entry,
+    epoch: record.status?.epoch ?? 0,
     observed,
     lags,
     beginsFirstGeneration: beginsFirstGeneration(replica),
@@ -180,9 +204,12 @@ async function oneStep(
     if (needed.grows === true) await deps.lag.noteAlone(found.mirror.uid, false);
     const outcome = await deps.arbiter.decide(pair, needed.decision, context.signal);
     if (outcome.kind === "won") {
+      const now = outcome.status?.mirrors.find(({ uid }) => uid === found.mirror.uid);
+      if (now !== undefined && !now.members.includes(me)) await deps.lag.clear(found.mirror.uid);
       deps.replicas.event(replica, "Normal", "Decided", needed.why);
       return { report: changed(replica, fields), goOn: true };
     }
+    if (outcome.reason === RECORD_HAS_CHANGED) return { report: changed(replica, fields), goOn: true };
     refused = waiting(outcome.reason, outcome.message, fields);
     if (needed.onlyForPromotion !== true) return end(refused);
   }
@@ -335,43 +362,3 @@ const mirrorOf = ({ metadata, spec }: MirrorReplica) => ({ namespace: metadata.n
 /** The side that is to be primary begins: only a primary can take the other side in. */
 const beginsFirstGeneration = ({ spec }: MirrorReplica): boolean =>
   spec.firstGeneration !== undefined && spec.role === "Primary";
-
-/** Everything the spec refers to; a report of what is missing otherwise. */
-async function surroundings(deps: MirrorReplicaDeps, replica: MirrorReplica) {
-  const { spec, metadata } = replica;
-  const problem = onDiskNameProblem(resourceName(replica));
-  if (problem !== undefined) throw new TerminalError("NameInvalid", problem);
-  const mirror = deps.mirrors.get({ namespace: metadata.namespace, name: spec.mirrorRef.name });
-  if (mirror?.metadata.uid === undefined)
-    return waiting<MirrorReplica>("MirrorMissing", `Mirror ${spec.mirrorRef.name} is not there`);
-  const host = deps.hosts.get({ namespace: "", name: spec.hostName });
-  const peer = deps.hosts.get({ namespace: "", name: spec.peerHostName });
-  if (host?.status?.uname === undefined || peer?.status?.uname === undefined) {
-    const missing = host?.status?.uname === undefined ? spec.hostName : spec.peerHostName;
-    return waiting<MirrorReplica>("HostUnknown", `Host ${missing} has not registered yet: start its agent`);
-  }
-  const disk = backingDevice(deps, replica);
-  if (disk === undefined)
-    return waiting<MirrorReplica>(
-      "BackingNotReady",
-      `Volume ${spec.backing.volumeRef?.name} has no device yet: see its conditions`,
-    );
-  const sharedSecret = await sharedSecretOf(deps, replica);
-  const { namespace, name, uid } = { uid: mirror.metadata.uid, ...mirror.metadata };
-  return { mirror: { namespace, name, uid }, host, peer, disk, sharedSecret };
-}
-
-function backingDevice(deps: MirrorReplicaDeps, { spec, metadata }: MirrorReplica): string | undefined {
-  const { device, volumeRef } = spec.backing;
-  if (volumeRef === undefined) return device;
-  const volume = deps.volumes.get({ namespace: metadata.namespace, name: volumeRef.name });
-  return volume?.status?.hostName === spec.hostName ? volume.status.devicePath : undefined;
-}
-
-async function sharedSecretOf(deps: MirrorReplicaDeps, { spec, metadata }: MirrorReplica): Promise<string | undefined> {
-  if (spec.sharedSecretRef === undefined) return undefined;
-  const secret = await deps.secret(metadata.namespace, spec.sharedSecretRef.name, "sharedSecret");
-  if (secret === undefined)
-    throw new TerminalError("SecretMissing", `Secret ${spec.sharedSecretRef.name} has no key sharedSecret`);
-  return secret;
-}

@@ -38,11 +38,21 @@ export function checkRecord(before: HostPairStatus | undefined, pair: HostPair, 
   return undefined;
 }
 
+/** What was under way when a disk failed is answered within it. */
+const UNDER_WAY_MS = 1000;
+
 interface Mirrored {
   /** Every write that its writer was told is done. */
   readonly blocks: Set<number>;
   /** Who was promoted last. */
-  active: { readonly host: string; readonly sinceMs: number } | undefined;
+  active:
+    | {
+        readonly host: string;
+        readonly sinceMs: number;
+        /** What its disk held then: the answer to such a write may come late. */
+        readonly held: ReadonlySet<number>;
+      }
+    | undefined;
   /** Both sides were connected and UpToDate since a member left. */
   whole: boolean;
 }
@@ -67,6 +77,8 @@ export class Checks {
   readonly #copy: (host: string, name: string) => Copy;
   readonly #mirrors = new Map<string, Mirrored>();
   readonly #roles = new WeakMap<ModelReplica, string>();
+  /** Since when a replica has had no disk that it writes to. */
+  readonly #failedMs = new WeakMap<ModelReplica, number>();
   readonly #report: (violation: Violation) => void;
   /** Orders to take over that were ever given, as `host epoch`. */
   readonly #orders = new Set<string>();
@@ -103,7 +115,7 @@ export class Checks {
     const known = this.of(name);
     const { active } = known;
     const entry = this.#record(name);
-    if (active !== undefined && active.host !== host && entry?.window === undefined)
+    if (active !== undefined && active.host !== host && entry?.window === undefined && !active.held.has(block))
       this.#violated(
         "promise 1",
         `${name}: ${host} acknowledged a write at ${this.#nowMs()} ms, ${active.host} was promoted at ${active.sinceMs} ms`,
@@ -117,12 +129,17 @@ export class Checks {
   }
 
   /**
-   * The only member's disk fails while it is written to: DRBD answers a write that only a peer outside the members has.
-   * That one write is nobody's; all before it must be there when the disk works again.
+   * The only member's disk fails while it is written to, by its own host or by one that it resyncs: DRBD answers a write
+   * that only a peer outside the members has. That one write is nobody's; all before it must be there when the disk works
+   * again.
    */
-  #isExcused({ host, name, diskState }: ModelReplica, members: readonly string[], block: number): boolean {
-    const only = members.length === 1 && members[0] === host;
-    return only && rank(diskState) < rank("Inconsistent") && !this.#copy(host, name).blocks.has(block);
+  #isExcused({ name, host, diskState }: ModelReplica, members: readonly string[], block: number): boolean {
+    const [only, ...others] = members;
+    const holder = only === undefined ? undefined : this.#model().kernel(only).get(name);
+    if (holder === undefined || others.length > 0) return false;
+    if (holder.host !== host && diskState !== "Inconsistent") return false;
+    if (this.#nowMs() - (this.#failedMs.get(holder) ?? Number.NEGATIVE_INFINITY) > UNDER_WAY_MS) return false;
+    return rank(holder.diskState) < rank("Inconsistent") && !this.#copy(holder.host, name).blocks.has(block);
   }
 
   /** A member holds every acknowledged write, unless it knows itself that it may not. */
@@ -143,6 +160,9 @@ export class Checks {
     this.#seeWhole(replica);
     if (replica.replication === "SyncTarget" && this.#record(name)?.members.includes(host) === true)
       this.#violated("membership", `${host} is overwritten by a resync of ${name} while it is a member`);
+    const works = rank(replica.diskState) >= rank("Inconsistent");
+    if (works) this.#failedMs.delete(replica);
+    else if (!this.#failedMs.has(replica)) this.#failedMs.set(replica, this.#nowMs());
     const was = this.#roles.get(replica) ?? "Secondary";
     this.#roles.set(replica, replica.role);
     if (was !== "Primary" && replica.role === "Primary") this.#promoted(replica);
@@ -155,7 +175,8 @@ export class Checks {
 
   #promoted(replica: ModelReplica): void {
     const entry = this.#record(replica.name);
-    this.of(replica.name).active = { host: replica.host, sinceMs: this.#nowMs() };
+    const held = new Set(this.#copy(replica.host, replica.name).blocks);
+    this.of(replica.name).active = { host: replica.host, sinceMs: this.#nowMs(), held };
     if (entry === undefined) return; // the first generation is being made
     if (!entry.members.includes(replica.host))
       this.#violated(
@@ -171,14 +192,22 @@ export class Checks {
     const known = this.of(name);
     if (known.active?.host !== host) return; // who was overtaken may still answer reads until it notices
     const data = replica.readable(this.#model().peerOf(replica));
-    if (data === undefined || this.#copy(host, name).failedUnmarked) return;
+    if (data === undefined) return;
     const missing: number[] = [];
     for (const block of known.blocks) if (!data.has(block)) missing.push(block);
-    if (missing.length > 0)
+    if (missing.length > 0 && this.#copy(host, name).failedUnmarked) this.#lose(name, host, missing);
+    else if (missing.length > 0)
       this.#violated(
         "promise 2",
         `${name} on ${host} (${replica.diskState}) lacks ${missing.length} acknowledged writes: ${missing.slice(0, 5).join(", ")}`,
       );
+  }
+
+  /** A disk failed and the power went before that was marked anywhere: once it is the only member, its writes are gone. */
+  #lose(name: string, host: string, missing: readonly number[]): void {
+    if (this.#record(name)?.members.join() !== host) return;
+    for (const block of missing) this.of(name).blocks.delete(block);
+    this.excused += missing.length;
   }
 
   /** An order to take over, as it was written for a host. */
@@ -192,7 +221,7 @@ export class Checks {
       const old = before?.mirrors.find(({ uid }) => uid === entry.uid);
       const { name } = entry;
       const joined = entry.members.filter((host) => old !== undefined && !old.members.includes(host));
-      if (joined.length > 0 && after.decision.reason !== "Ceded" && !this.of(name).whole)
+      if (joined.length > 0 && !this.of(name).whole)
         this.#violated("membership", `${joined.join()} became a member of ${name} before both disks were UpToDate`);
       if (old?.members.some((host) => !entry.members.includes(host)) === true) {
         this.of(name).whole = false;

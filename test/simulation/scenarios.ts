@@ -9,6 +9,7 @@ export const SCENARIOS = [
   "restart after a failed disk",
   "helpers die in a failover",
   "order is late",
+  "answers are late",
 ] as const;
 export type Scenario = (typeof SCENARIOS)[number] | "fail over";
 
@@ -90,6 +91,15 @@ export function play(
         world.powerOff(host);
       });
       return mend;
+    case "answers are late":
+      // What was seen before the link broke is acted on after it.
+      for (const name of HOSTS) world.spoilApi(name, 0.6);
+      after(300 + (forMs % 1500), () => link.cut());
+      after(5000, () => link.mend());
+      return () => {
+        for (const name of HOSTS) world.spoilApi(name, 0);
+        mend();
+      };
     default:
       return kind satisfies never;
   }

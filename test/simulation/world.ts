@@ -169,7 +169,7 @@ export class World {
         const { files } = machine;
         const lagging = JSON.parse(files.get("/var/lib/ferrite/lagging.json") ?? "[]") as string[];
         const marked = files.has(`/var/lib/ferrite/tombstones/minor-${minor}`) || lagging.includes(uid);
-        return marked || byKernel || disk.failed || metadata?.consistent !== true || !metadata.wasUpToDate;
+        return marked || byKernel || metadata?.consistent !== true || !metadata.wasUpToDate;
       },
     };
   }
@@ -190,7 +190,8 @@ export class World {
     );
     this.log(`record epoch ${epoch ?? 0} ${decision?.reason ?? ""} by ${decision?.by ?? "-"}: ${entries.join(", ")}`);
     if (problem !== undefined) this.report(new Violation("record", problem));
-    if (pair.status !== undefined)
+    // A record of the past that a person writes a word to (`spec.trust`) is still believed by nobody.
+    if (pair.status !== undefined && pair.status !== before?.["status"])
       this.checks.recorded((before as unknown as HostPair | undefined)?.status, pair.status);
   }
 
@@ -276,6 +277,12 @@ export class World {
     this.log(`power of ${name} off`);
     this.killAgent(name);
     this.machine(name).powerOff();
+  }
+
+  /** Lets this share of a machine's requests go wrong. */
+  spoilApi(name: HostName, share: number): void {
+    const link = this.links.get(name);
+    if (link !== undefined) link.unreliable = share;
   }
 
   /** What an administrator does with kubectl. */

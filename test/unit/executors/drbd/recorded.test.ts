@@ -6,7 +6,7 @@ import {
   classifyDumpFailure,
   isAttached,
   observeReplica,
-  parseCurrentUUID,
+  parseGenerations,
 } from "../../../../executors/drbd/observe.ts";
 import { DrbdParseError, parseEvent, parseEventsDump } from "../../../../executors/drbd/parse-events.ts";
 import { parseProgress } from "../../../../executors/drbd/parse-progress.ts";
@@ -191,11 +191,14 @@ describe("metadata", () => {
   });
 
   it("has the generation without its primary bit", () => {
-    expect(parseCurrentUUID(recorded("drbdadm-get-gi-created").stdout)).toBe("0000000000000004");
+    expect(parseGenerations(recorded("drbdadm-get-gi-created").stdout)).toEqual({
+      current: "0000000000000004",
+      bitmap: undefined,
+    });
     expect(recorded("drbdadm-get-gi-in-use").stdout).toMatch(/^7D460AFA2789F1AD:|^[0-9A-F]{15}[13579BDF]:/);
     const [first] = recorded("drbdadm-get-gi-in-use").stdout.split(":");
-    expect(BigInt(`0x${parseCurrentUUID(`${first}:0000000000000000:0:0`)}`)).toBe(BigInt(`0x${first}`) - 1n);
-    expect(() => parseCurrentUUID(recorded("drbdadm-get-gi-no-metadata").stdout)).toThrow(DrbdParseError);
+    expect(BigInt(`0x${parseGenerations(`${first}:0000000000000000:0:0`).current}`)).toBe(BigInt(`0x${first}`) - 1n);
+    expect(() => parseGenerations(recorded("drbdadm-get-gi-no-metadata").stdout)).toThrow(DrbdParseError);
   });
 
   it("takes as much as drbdmeta says", () => {

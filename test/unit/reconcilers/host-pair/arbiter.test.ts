@@ -111,7 +111,7 @@ describe("Arbiter", () => {
     store.faults.push("late");
     const made = arbiter(store);
     const aborted = new AbortController();
-    const growing = made.decide(PAIR, decisions.grow(M1, "alpha", "beta"), aborted.signal);
+    const growing = made.decide(PAIR, decisions.grow(M1, "alpha", "beta", 5), aborted.signal);
     const ended = expect(growing).rejects.toThrow();
     await Promise.resolve();
     aborted.abort();
@@ -221,19 +221,25 @@ describe("decisions", () => {
     ["promoting before there is data", decisions.claimPrimary(M1, "beta"), [], "NotAMember"],
     [
       "growing",
-      decisions.grow(M1, "alpha", "beta"),
+      decisions.grow(M1, "alpha", "beta", 5),
       [entry({ members: ["alpha"] })],
       [{ members: ["alpha", "beta"], primary: "alpha", window: undefined }],
     ],
     [
+      "growing by what was seen before another decision",
+      decisions.grow(M1, "alpha", "beta", 4),
+      [entry({ members: ["alpha"] })],
+      "RecordHasChanged",
+    ],
+    [
       "growing by a secondary",
-      decisions.grow(M1, "beta", "alpha"),
+      decisions.grow(M1, "beta", "alpha", 5),
       [{ ...M1, members: ["beta"], primary: undefined as never }],
       "NotPrimary",
     ],
     [
       "growing by a connection of before the peer's restart",
-      decisions.grow(M1, "alpha", "beta"),
+      decisions.grow(M1, "alpha", "beta", 5),
       [entry({ members: ["alpha"], restarted: ["beta"] })],
       "NotMetSinceRestart",
     ],
@@ -249,18 +255,6 @@ describe("decisions", () => {
       decisions.met(M1, "beta"),
       [entry({ members: ["alpha"], restarted: ["beta"] })],
       [alone("alpha")],
-    ],
-    [
-      "leaving it to the one that was restarted",
-      decisions.cede(M1, "alpha", "beta"),
-      [entry({ members: ["alpha"], restarted: ["beta"] })],
-      [{ members: ["beta"], primary: undefined, window: undefined }],
-    ],
-    [
-      "leaving it to one of whom nothing is known",
-      decisions.cede(M1, "alpha", "beta"),
-      [entry({ members: ["alpha"] })],
-      "NobodyToCedeTo",
     ],
     ["leaving", decisions.shrink(M1, "beta", "beta", "DiskFailed"), [entry()], [alone("alpha")]],
     [
@@ -303,6 +297,14 @@ describe("decisions", () => {
       alone("alpha"),
       alone("alpha"),
       { members: ["alpha", "beta"], primary: "beta", window: undefined },
+    ]);
+  });
+
+  it("going on alone leaves out a mirror whose copy here fell behind, for the peer may be the one that has everything", () => {
+    const others = [entry(), entry({ uid: "u2", name: "m2" })];
+    expect(told(decisions.winAlone(M1, "alpha", new Set(["u2"])), others)).toEqual([
+      alone("alpha"),
+      { members: ["alpha", "beta"], primary: "alpha", window: undefined },
     ]);
   });
 });

@@ -93,6 +93,7 @@ describe("copies that differ", () => {
     me: "alpha",
     peer: "beta",
     entry: { namespace: "default", name: "m1", uid: "u1", members: ["alpha", "beta"], primary: "alpha" },
+    epoch: 5,
     observed: observed({ outOfSyncBytes: 4096 }),
     beginsFirstGeneration: false,
     lags: false,

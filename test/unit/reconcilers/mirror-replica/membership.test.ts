@@ -5,6 +5,8 @@ import type { ResourceState } from "../../../../executors/drbd/state.ts";
 import {
   allowedMetadata,
   allowedRole,
+  mayAttach,
+  mayConnect,
   type MembershipView,
   neededDecision,
 } from "../../../../reconcilers/mirror-replica/membership.ts";
@@ -54,6 +56,7 @@ const view = (overrides: Partial<MembershipView> = {}): MembershipView => ({
   me: "alpha",
   peer: "beta",
   entry: entry(),
+  epoch: 5,
   observed: observed(),
   beginsFirstGeneration: false,
   lags: false,
@@ -92,6 +95,16 @@ describe("neededDecision", () => {
       "out with the peer when its disk is gone",
       { observed: observed({ peerDisk: "Diskless" }) },
       "take beta out: its disk is Diskless",
+    ],
+    [
+      "out with the peer that waits for being overwritten",
+      { observed: observed({ peerDisk: "Consistent", replication: "WFBitMapS" }) },
+      "take beta out: its disk is Consistent",
+    ],
+    [
+      "nothing of a peer that is being met",
+      { observed: observed({ peerDisk: "Consistent", replication: "Off" }) },
+      undefined,
     ],
     [
       "nothing of a peer that cannot be seen, while that freezes",
@@ -164,6 +177,57 @@ describe("allowedRole", () => {
     ["demotes who is told to", { wanted: secondary }, "Secondary"],
   ])("%s", (_, overrides, expected) => {
     expect(allowedRole(view(overrides))).toBe(expected);
+  });
+});
+
+describe("mayAttach", () => {
+  const apart = { state: "Connecting", peerDisk: "DUnknown", disk: "Diskless" } as const;
+  it.each<[string, Partial<MembershipView>, boolean]>([
+    ["under a secondary", { observed: observed({ ...apart, role: "Secondary" }) }, true],
+    ["under a primary that its peer serves", { observed: observed({ disk: "Diskless" }) }, true],
+    ["not under a frozen primary", { observed: observed({ ...apart, suspended: ["fencing"] }) }, false],
+    [
+      "under the frozen primary that alone has everything",
+      { observed: observed({ ...apart, suspended: ["no-data"] }), entry: entry({ members: ["alpha"] }) },
+      true,
+    ],
+    [
+      "not a disk that fell behind, whoever serves meanwhile",
+      { observed: observed({ disk: "Diskless" }), lags: true },
+      false,
+    ],
+  ])("%s", (_, overrides, expected) => {
+    expect(mayAttach(view(overrides))).toBe(expected);
+  });
+});
+
+describe("mayConnect", () => {
+  const tookOver = { entry: entry({ members: ["alpha"] }) };
+  const met = { role: "Secondary", peerDisk: "Consistent" } as const;
+  it.each<[string, Partial<MembershipView>, boolean]>([
+    ["a member", {}, true],
+    [
+      "a host that took over only as primary",
+      { ...tookOver, observed: observed({ role: "Secondary", state: "StandAlone" }) },
+      false,
+    ],
+    [
+      "not to a peer that waits for being overwritten",
+      { ...tookOver, observed: observed({ ...met, replication: "WFBitMapS" }) },
+      false,
+    ],
+    [
+      "still to a peer that is being overwritten",
+      { ...tookOver, observed: observed({ ...met, replication: "SyncSource" }) },
+      true,
+    ],
+    [
+      "as primary to anybody",
+      { ...tookOver, observed: observed({ peerDisk: "Consistent", replication: "WFBitMapS" }) },
+      true,
+    ],
+  ])("%s", (_, overrides, expected) => {
+    expect(mayConnect(view(overrides))).toBe(expected);
   });
 });
 
