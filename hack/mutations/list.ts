@@ -127,6 +127,12 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: "  if (view.lags && me === peer)\n",
   },
   {
+    name: "record nobody as primary while the peer writes",
+    file: DECISIONS,
+    find: "({ ...rest, ...next })",
+    replace: "({ ...rest, ...(next === undefined ? next : {}) })",
+  },
+  {
     name: "take the peer in by what was seen before another decision",
     file: DECISIONS,
     find: "if (status?.epoch !== epoch)",

@@ -80,11 +80,16 @@ export function claimPrimary(mirror: MirrorId, me: string): Decision {
   };
 }
 
-/** `me` has demoted, and saw that it did. */
-export function releasePrimary(mirror: MirrorId, me: string): Decision {
+/**
+ * `me` has demoted, and saw that it did. `to`: it is the other member that is Primary in its kernel, and writes: a record
+ * without a primary would say that nobody does.
+ */
+export function releasePrimary(mirror: MirrorId, me: string, to?: string): Decision {
   return (status) => {
-    if (entryOf(status, mirror)?.primary !== me) return unnecessary;
-    return changeOne(status, mirror, "Demoted", ({ primary: _, ...rest }) => rest);
+    const entry = entryOf(status, mirror);
+    if (entry?.primary !== me) return unnecessary;
+    const next = to !== undefined && entry.members.includes(to) ? { primary: to } : {};
+    return changeOne(status, mirror, "Demoted", ({ primary: _, ...rest }) => ({ ...rest, ...next }));
   };
 }
 

@@ -125,7 +125,10 @@ function join(view: MembershipView, entry: HostPairMirror): NeededDecision | und
     !alone &&
     ownUpToDate(observed)
   )
-    return { why: `record that ${me} gave up being primary`, decision: decisions.releasePrimary(mirror, me) };
+    return {
+      why: `record that ${me} gave up being primary`,
+      decision: decisions.releasePrimary(mirror, me, kernel.connection?.peerRole === "Primary" ? peer : undefined),
+    };
   if (isWhole(observed) && decisions.isRestarted(entry, me))
     return { why: `record that ${me} has met ${peer}`, decision: decisions.met(mirror, me) };
   if (view.lags) return undefined;

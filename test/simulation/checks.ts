@@ -239,6 +239,9 @@ export class Checks {
       this.#violated("takeover", `${host} took ${name} over while its link was ${replica?.net ?? "down"}, not cut`);
     if (this.#copy(host, name).knownBehind)
       this.#violated("takeover", `${host} took ${name} over with a copy that it knows may lack writes`);
+    const members = this.#record(name)?.members ?? [];
+    if (members.join() !== host)
+      this.#violated("takeover", `${host} took ${name} over and left ${members.join(" and ")} as its members`);
     if (!this.#orders.has(`${host} ${epoch}`))
       this.#violated("takeover", `${host} took ${name} over at epoch ${epoch}, which nobody ordered`);
   }

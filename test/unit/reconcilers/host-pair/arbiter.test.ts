@@ -217,6 +217,24 @@ describe("decisions", () => {
       [{ members: ["alpha", "beta"], primary: "beta", window: undefined }],
     ],
     ["promoting against a primary", decisions.claimPrimary(M1, "beta"), [entry()], "PeerIsPrimary"],
+    [
+      "giving up",
+      decisions.releasePrimary(M1, "alpha"),
+      [entry()],
+      [{ members: ["alpha", "beta"], primary: undefined, window: undefined }],
+    ],
+    [
+      "giving up to who writes",
+      decisions.releasePrimary(M1, "alpha", "beta"),
+      [entry()],
+      [{ members: ["alpha", "beta"], primary: "beta", window: undefined }],
+    ],
+    [
+      "giving up to an outsider",
+      decisions.releasePrimary(M1, "alpha", "beta"),
+      [entry({ members: ["alpha"] })],
+      [{ members: ["alpha"], primary: undefined, window: undefined }],
+    ],
     ["promoting an outsider", decisions.claimPrimary(M1, "beta"), [{ ...M1, members: ["alpha"] }], "NotAMember"],
     ["promoting before there is data", decisions.claimPrimary(M1, "beta"), [], "NotAMember"],
     [
