@@ -13,6 +13,8 @@ export interface FloorOptions {
   readonly seconds: number;
   readonly inFlight: number;
   readonly valueBytes: number;
+  /** Watches that all see each event of the fan-out. */
+  readonly watchers: number;
 }
 
 interface Quantiles {
@@ -27,6 +29,8 @@ export interface EtcdFloor extends FloorOptions {
   readonly putMs: Quantiles;
   /** From the call to the event, one put at a time. */
   readonly watchIdleMs: Quantiles;
+  /** From the call to the event at each of many watches, one put at a time. */
+  readonly watchFanOutMs: Quantiles;
   /** From the call to the event, all in flight. */
   readonly watchLoadedMs: Quantiles;
 }
@@ -34,6 +38,8 @@ export interface EtcdFloor extends FloorOptions {
 const PREFIX = "/bench/floor/";
 const KEYS = 1000;
 const IDLE_PUTS = 200;
+const FAN_OUT_KEY = "/bench/fan-out";
+const FAN_OUT_PUTS = 100;
 
 /** Runs against `endpoint` (for `EtcdClient`); leaves 1,000 keys below /bench/floor/ there. */
 export async function measureEtcdFloor(endpoint: string, options: FloorOptions): Promise<EtcdFloor> {
@@ -57,16 +63,54 @@ export async function measureEtcdFloor(endpoint: string, options: FloorOptions):
     const puts = bench.takePutMs();
     const putsPerSecond = Math.round(puts.length / tookSeconds);
     bench.close();
+    const watchFanOutMs = await measureFanOut(client, options);
     return {
       ...options,
       putsPerSecond,
       putMs: quantiles(puts),
       watchIdleMs,
+      watchFanOutMs,
       watchLoadedMs: quantiles(bench.takeEventMs()),
     };
   } finally {
     client.close();
   }
+}
+
+/** Many watches of one key, each on a stream of its own of one connection, as a client of an API server has them. */
+async function measureFanOut(client: EtcdClient, { watchers, valueBytes }: FloorOptions): Promise<Quantiles> {
+  const times: number[] = [];
+  let seen = 0;
+  let onAll = (): void => {};
+  const follow = async (stream: WatchStream, onCreated: () => void): Promise<void> => {
+    for await (const responses of stream.responses()) {
+      for (const { created, events } of responses) {
+        if (created) onCreated();
+        for (const { kv } of events) {
+          times.push(performance.now() - Number.parseFloat(kv.value));
+          seen += 1;
+          if (seen % watchers === 0) onAll();
+        }
+      }
+    }
+  };
+  const open = async (): Promise<WatchStream> => {
+    const stream = await client.watch();
+    stream.create({ key: FAN_OUT_KEY, rangeEnd: prefixEnd(FAN_OUT_KEY) });
+    await new Promise<void>((resolve, reject) => void follow(stream, resolve).catch(reject));
+    return stream;
+  };
+  const streams = await Promise.all(Array.from({ length: watchers }, open));
+  const padding = "x".repeat(Math.max(0, valueBytes - 20));
+  for (let n = 0; n < FAN_OUT_PUTS; n += 1) {
+    const all = new Promise<void>((resolve) => {
+      onAll = resolve;
+    });
+    await client.put({ key: FAN_OUT_KEY, value: `${performance.now()} ${padding}` });
+    await all;
+  }
+  for (const stream of streams) stream.close();
+  return quantiles(times);
 }
 
 class Bench {
@@ -151,7 +195,7 @@ if (import.meta.main) {
   const dir = mkdtempSync(join(tmpdir(), "ferrite-bench-"));
   const etcd = await LocalEtcd.start({ binary: process.env["FERRITE_ETCD"] ?? "etcd", dir, log: silentLogger });
   try {
-    const floor = await measureEtcdFloor(etcd.endpoint, { seconds, inFlight, valueBytes: 1024 });
+    const floor = await measureEtcdFloor(etcd.endpoint, { seconds, inFlight, valueBytes: 1024, watchers: 200 });
     process.stdout.write(`${JSON.stringify(floor, undefined, 2)}\n`);
   } finally {
     await etcd.stop();
