@@ -14,6 +14,8 @@ export interface Rendering {
   readonly output: Negotiated;
   readonly includeObject: IncludeObject;
   readonly now: () => Date;
+  /** Called with the first event that is asked for; what it returns, when the watch has ended. */
+  readonly watchOpened: () => () => void;
 }
 
 export function renderReply(reply: Reply, rendering: Rendering): HttpResponse {
@@ -93,6 +95,7 @@ async function* renderWatch(
   batches: AsyncIterable<readonly WatchEvent[]>,
   rendering: Rendering,
 ): AsyncIterable<Buffer> {
+  const closed = rendering.watchOpened();
   let first = true;
   try {
     for await (const events of batches) {
@@ -103,6 +106,8 @@ async function* renderWatch(
     }
   } catch (error) {
     yield errorLine(toApiError(error).toStatus());
+  } finally {
+    closed();
   }
 }
 

@@ -35,18 +35,8 @@ export async function resourceResponse(
   const output = negotiate(request, info);
   const include = includeObject(request.query);
   const reply = await dispatch(context, resource, request, info, user, warn);
-  const measured = reply.kind === "watch" ? { ...reply, events: counted(metrics, info, reply.events) } : reply;
-  return renderReply(measured, { resource, output, includeObject: include, now: () => clock.now() });
-}
-
-/** The same events; open watches are counted from the first to the last. */
-async function* counted<T>(metrics: Metrics, info: RequestInfo, events: AsyncIterable<T>): AsyncIterable<T> {
-  const closed = metrics.watchOpened(info);
-  try {
-    yield* events;
-  } finally {
-    closed();
-  }
+  const watchOpened = () => metrics.watchOpened(info);
+  return renderReply(reply, { resource, output, includeObject: include, now: () => clock.now(), watchOpened });
 }
 
 const negotiate = (request: HttpRequest, { verb }: RequestInfo): Negotiated =>

@@ -23,6 +23,19 @@ export class PushStream<T> implements AsyncIterable<readonly T[]> {
     return this.#end !== undefined;
   }
 
+  /** For a consumer that does not iterate: called whenever there is something to take, or the end. */
+  set onArrival(wake: () => void) {
+    this.#wake = wake;
+  }
+
+  /** All that has come since the last time, in order. Throws the error that the stream was cut with. */
+  take(): readonly T[] {
+    if (this.#buffer.length === 0 && this.#end?.error !== undefined) throw this.#end.error;
+    const batch = this.#buffer;
+    if (batch.length > 0) this.#buffer = [];
+    return batch;
+  }
+
   push(item: T): void {
     if (this.#end !== undefined) return;
     this.#buffer.push(item);

@@ -60,12 +60,34 @@ export class Subscription implements AsyncIterable<readonly CacheEvent[]> {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<readonly CacheEvent[], void, void> {
     try {
-      for await (const batch of this.backlog) yield this.#handOut(batch);
-      this.#caughtUp = true;
+      yield* this.replay();
       for await (const batch of this.#stream) yield this.#handOut(batch);
     } finally {
       this.close();
     }
+  }
+
+  /**
+   * The same without a promise for each batch, for many watches of one collection: first `replay` to its end, then
+   * `take` whenever `onArrival` is called.
+   */
+  async *replay(): AsyncGenerator<readonly CacheEvent[], void, void> {
+    for await (const batch of this.backlog) yield this.#handOut(batch);
+    this.#caughtUp = true;
+  }
+
+  /** What has come since; empty when nothing has. Throws what the watch was cut with. */
+  take(): readonly CacheEvent[] {
+    return this.#handOut(this.#stream.take());
+  }
+
+  /** Nothing more will come. */
+  get ended(): boolean {
+    return this.#stream.ended && this.#stream.size === 0;
+  }
+
+  set onArrival(wake: () => void) {
+    this.#stream.onArrival = wake;
   }
 
   #handOut(batch: readonly CacheEvent[]): readonly CacheEvent[] {

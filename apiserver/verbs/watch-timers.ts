@@ -58,24 +58,28 @@ export class WatchTimers {
 
 /** Events of a subscription and what is due in between, one after the other. */
 export class Inbox {
-  readonly #batches: AsyncIterator<readonly CacheEvent[], void, void>;
+  readonly #subscription: Subscription;
   readonly #timers: WatchTimers;
+  #replay: AsyncIterator<readonly CacheEvent[], void, void> | undefined;
   #pulling = false;
-  #arrived: IteratorResult<readonly CacheEvent[], void> | undefined;
+  #replayed: readonly CacheEvent[] | undefined;
   #failure: { readonly error: unknown } | undefined;
   #wake: () => void = () => {};
 
   constructor(subscription: Subscription, timers: WatchTimers) {
-    this.#batches = subscription[Symbol.asyncIterator]();
+    this.#subscription = subscription;
     this.#timers = timers;
+    this.#replay = subscription.replay();
     timers.onDue = () => this.#wake();
+    subscription.onArrival = () => this.#wake();
   }
 
   /** Not a race of promises: what waits for a timer of an hour would be kept for each event of that hour. */
   async next(): Promise<readonly CacheEvent[] | "bookmark" | "end"> {
     for (;;) {
-      if (this.#failure !== undefined) throw this.#failure.error;
-      if (this.#arrived !== undefined) return this.#takeArrived(this.#arrived);
+      const events = this.#take();
+      if (events.length > 0) return events;
+      if (this.#replay === undefined && this.#subscription.ended) return "end";
       if (this.#timers.ended) return "end";
       if (this.#timers.takeBookmark()) return "bookmark";
       this.#pull();
@@ -85,26 +89,27 @@ export class Inbox {
     }
   }
 
-  #takeArrived(arrived: IteratorResult<readonly CacheEvent[], void>): readonly CacheEvent[] | "end" {
-    this.#arrived = undefined;
-    return arrived.done === true ? "end" : arrived.value;
+  #take(): readonly CacheEvent[] {
+    if (this.#failure !== undefined) throw this.#failure.error;
+    if (this.#replay === undefined) return this.#subscription.take();
+    const events = this.#replayed ?? [];
+    this.#replayed = undefined;
+    return events;
   }
 
   #pull(): void {
-    if (this.#pulling) return;
+    if (this.#replay === undefined || this.#pulling) return;
     this.#pulling = true;
-    const settle = (): void => {
-      this.#pulling = false;
-      this.#wake();
-    };
-    this.#batches.next().then(
-      (result) => {
-        this.#arrived = result;
-        settle();
+    this.#replay.next().then(
+      ({ done, value }) => {
+        this.#pulling = false;
+        if (done === true) this.#replay = undefined;
+        else this.#replayed = value;
+        this.#wake();
       },
       (error: unknown) => {
         this.#failure = { error };
-        settle();
+        this.#wake();
       },
     );
   }

@@ -1,6 +1,8 @@
 import type { Clock } from "../../machinery/clock.ts";
 import { collectionPrefix } from "../objects/key.ts";
 import { parseSelection, type Selection } from "../objects/selection.ts";
+import type { Resource } from "../registry/types.ts";
+import type { CacheEvent } from "../storage/cache-event.ts";
 import type { ResourceCache } from "../storage/cache.ts";
 import { CacheBehindError, ExpiredError } from "../storage/errors.ts";
 import type { Subscription } from "../storage/subscription.ts";
@@ -50,20 +52,39 @@ async function* watchEvents(
   const subscription = cache.subscribe(page?.revision ?? options.revision ?? 0, prefix);
   const stop = (): void => subscription.close();
   call.signal.addEventListener("abort", stop, { once: true });
+  const timers = new WatchTimers(clock, options);
   try {
     if (call.signal.aborted) return;
     if (page !== undefined) {
       yield* initialEvents(selectAll(call, selection, page), page.revision, options);
     }
-    yield* liveEvents(clock, call, options, selection, subscription);
+    // Here and not in a generator of its own: with hundreds of watches that would cost as much again.
+    const inbox = new Inbox(subscription, timers);
+    for (;;) {
+      const what = await inbox.next();
+      if (what === "end") return;
+      const events = what === "bookmark" ? bookmarkOf(subscription) : watchEventsOf(call.resource, what, selection);
+      if (events.length > 0) yield events;
+    }
   } catch (error) {
     if (!(error instanceof ExpiredError)) throw error;
     yield [{ type: "ERROR", status: tooOldRevision(error.requested, error.compactRevision).toStatus() }];
   } finally {
     call.signal.removeEventListener("abort", stop);
+    timers.stop();
     stop();
   }
 }
+
+const bookmarkOf = ({ revision }: Subscription): readonly WatchEvent[] =>
+  revision > 0 ? [bookmark(revision, false)] : [];
+
+const watchEventsOf = (
+  resource: Resource,
+  events: readonly CacheEvent[],
+  selection: Selection,
+): readonly WatchEvent[] =>
+  events.map((event) => toWatchEvent(resource, event, selection)).filter((each) => each !== undefined);
 
 function* initialEvents(
   state: ReturnType<typeof selectAll>,
@@ -74,32 +95,6 @@ function* initialEvents(
     yield state.slice(start, start + BATCH).map((object) => ({ type: "ADDED", object }));
   }
   if (options.sendInitialEvents && options.bookmarks) yield [bookmark(revision, true)];
-}
-
-async function* liveEvents(
-  clock: Clock,
-  { resource }: ApiCall,
-  options: WatchOptions,
-  selection: Selection,
-  subscription: Subscription,
-): AsyncGenerator<readonly WatchEvent[]> {
-  const timers = new WatchTimers(clock, options);
-  const inbox = new Inbox(subscription, timers);
-  try {
-    for (;;) {
-      const what = await inbox.next();
-      if (what === "end") return;
-      if (what === "bookmark") {
-        if (subscription.revision > 0) yield [bookmark(subscription.revision, false)];
-        continue;
-      }
-      const events = what.map((event) => toWatchEvent(resource, event, selection)).filter((each) => each !== undefined);
-      if (events.length > 0) yield events;
-    }
-  } finally {
-    timers.stop();
-    subscription.close();
-  }
 }
 
 /** A watch of a kind that never has objects: lasts as long as any other. */
