@@ -42,7 +42,14 @@ function renderObject(object: Presented, rendering: Rendering, columns = renderi
   throw new ApiError("NotAcceptable", `a single object cannot be shown as ${as.kind}`);
 }
 
-function renderList(list: ListReply, rendering: Rendering): string {
+/** Objects of a list that are written at a time. */
+const LIST_CHUNK = 200;
+
+/**
+ * A long list is written piece by piece, at the speed of its client: its text and the bytes of it would be several times
+ * what the objects themselves take, and nobody else would be answered meanwhile.
+ */
+function renderList(list: ListReply, rendering: Rendering): HttpResponse["body"] {
   const { resource, output } = rendering;
   const metadata = {
     resourceVersion: list.resourceVersion,
@@ -60,10 +67,21 @@ function renderList(list: ListReply, rendering: Rendering): string {
   const kind = partial?.kind ?? resource.listKind;
   const apiVersion = partial === undefined ? apiVersionOf(resource) : `${partial.group}/${partial.version}`;
   const head = JSON.stringify({ kind, apiVersion, metadata }).slice(0, -1);
-  const items = list.items.map((item) =>
-    partial === undefined ? item.text : partialText(item.object, partial.version),
-  );
-  return `${head},"items":[${items.join(",")}]}\n`;
+  const textOf = (items: readonly Presented[]): string =>
+    items.map((item) => (partial === undefined ? item.text : partialText(item.object, partial.version))).join(",");
+  if (list.items.length <= LIST_CHUNK) return `${head},"items":[${textOf(list.items)}]}\n`;
+  return listInPieces(`${head},"items":[`, list.items, textOf);
+}
+
+async function* listInPieces(
+  head: string,
+  items: readonly Presented[],
+  textOf: (items: readonly Presented[]) => string,
+): AsyncIterable<string> {
+  for (let start = 0; start < items.length; start += LIST_CHUNK) {
+    yield `${start === 0 ? head : ","}${textOf(items.slice(start, start + LIST_CHUNK))}`;
+  }
+  yield "]}\n";
 }
 
 const converters = new WeakMap<readonly PrinterColumn[], TableConverter>();
