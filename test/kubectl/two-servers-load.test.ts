@@ -85,7 +85,12 @@ function startWriters(namespace: string) {
   };
 }
 
-it("a watch that goes on at the other server whenever one dies sees every event once and in order", async () => {
+/** Some ten rounds, each of which may take as long as its own limit on a busy machine. */
+const STORM_MS = 400_000;
+
+it("a watch that goes on at the other server whenever one dies sees every event once and in order", {
+  timeout: STORM_MS,
+}, async () => {
   await new Kubectl(one.kubeconfig).ok(["create", "ns", "both"]);
   const path = "/apis/example.com/v1/namespaces/both/widgets";
   const start = await storage.currentRevision();
@@ -168,7 +173,9 @@ async function startReflector(servers: readonly FerriteServer[]) {
   return { known, misfits };
 }
 
-it("reflectors and informers on either server agree with the store after crashes, an etcd killed, and compactions, under load", async () => {
+it("reflectors and informers on either server agree with the store after crashes, an etcd killed, and compactions, under load", {
+  timeout: STORM_MS,
+}, async () => {
   const kubectl = new Kubectl(one.kubeconfig);
   await kubectl.ok(["create", "ns", "informed"]);
   const followers = [
