@@ -41,7 +41,8 @@ wait_until_ready() {
   local deadline=$((SECONDS + 120))
   until [ -e "$SERVER/pki/admin.kubeconfig" ] && ln -sfn server/pki/admin.kubeconfig "$KUBECONFIG" &&
     kubectl get --raw /readyz >/dev/null 2>&1; do
-    server_pid >/dev/null || fail_with_log "the control plane ended; its last words stand above"
+    # Just started, it may still be this very script: its argv comes later, on a busy machine later than the first look.
+    server_pid >/dev/null || kill -0 "$(cat "$PID_FILE")" 2>/dev/null || fail_with_log "the control plane ended; its last words stand above"
     [ "$SECONDS" -lt "$deadline" ] || fail_with_log "the control plane is not ready after 120 s: $SERVER_LOG"
     sleep 0.2
   done
