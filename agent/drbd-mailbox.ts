@@ -37,8 +37,7 @@ export function fileMailbox(directory = DRBD_REQUESTS): DrbdMailbox {
   const path = (id: string, kind: "request" | "answer") => join(directory, `${id}.${kind}`);
   return {
     async list() {
-      await mkdir(directory, { recursive: true, mode: 0o700 });
-      const names = await readdir(directory);
+      const names = await namesIn(directory);
       return names.flatMap((name) => (name.endsWith(".request") ? [name.slice(0, -".request".length)] : []));
     },
     async read(id) {
@@ -52,6 +51,17 @@ export function fileMailbox(directory = DRBD_REQUESTS): DrbdMailbox {
     },
     remove: (id) => rm(path(id, "request"), { force: true }),
   };
+}
+
+/** Makes the directory where it is missing: the helper has to find it. */
+async function namesIn(directory: string): Promise<readonly string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    return [];
+  }
 }
 
 async function readIfThere(path: string): Promise<string> {

@@ -1,4 +1,4 @@
-import { isNotFound } from "../client/errors.ts";
+import { isConflict, isNotFound } from "../client/errors.ts";
 import type { RestClient } from "../client/rest.ts";
 import { HOST_LEASE_PREFIX } from "../controllers/heartbeats.ts";
 import { LEASES, type Lease } from "../controllers/lease.ts";
@@ -21,6 +21,8 @@ export interface HeartbeatOptions {
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
   #sentMs: number | undefined;
+  /** As it was written last: nobody else writes it, so that the next beat is one request. */
+  #lease: Lease | undefined;
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
@@ -51,15 +53,32 @@ export class Heartbeat {
     const key = { namespace: SYSTEM_NAMESPACE, name: HOST_LEASE_PREFIX + hostName };
     const now = formatMicroTime(clock.now());
     const spec = { holderIdentity: `${hostName}_${bootID}`, leaseDurationSeconds: leaseSeconds, renewTime: now };
-    let current: Lease;
+    const write = (current: Lease | undefined): Promise<Lease> => {
+      const acquireTime = current?.spec?.acquireTime ?? now;
+      return current === undefined
+        ? client.create(LEASES, { metadata: key, spec: { ...spec, acquireTime } }, signal)
+        : client.update(LEASES, { ...current, spec: { ...spec, acquireTime } }, signal);
+    };
+    const known = this.#lease;
+    // Until this beat was answered nobody knows what is there.
+    this.#lease = undefined;
+    if (known !== undefined)
+      try {
+        this.#lease = await write(known);
+        return;
+      } catch (error) {
+        // Taken away, or written by another machine of this name: it is read again.
+        if (!isConflict(error) && !isNotFound(error)) throw error;
+      }
+    this.#lease = await write(await this.#read(key, signal));
+  }
+
+  async #read(key: { readonly namespace: string; readonly name: string }, signal: AbortSignal) {
     try {
-      current = await client.get(LEASES, key, signal);
+      return await this.#options.client.get(LEASES, key, signal);
     } catch (error) {
-      if (!isNotFound(error)) throw error;
-      await client.create(LEASES, { metadata: key, spec: { ...spec, acquireTime: now } }, signal);
-      return;
+      if (isNotFound(error)) return undefined;
+      throw error;
     }
-    const acquireTime = current.spec?.acquireTime ?? now;
-    await client.update(LEASES, { ...current, spec: { ...spec, acquireTime } }, signal);
   }
 }

@@ -25,6 +25,10 @@ export interface HostStatusOptions {
 
 /** Disks come and go without telling us. */
 const OBSERVE_MS = 15_000;
+/** What is on them may change without the kernel's list of them changing. */
+const DEVICES_MS = 120_000;
+/** udev names a new disk a while after the kernel does. */
+const SETTLE_MS = 30_000;
 /** Tools change when packages are installed; to ask each of them for its version is the dearest part of a look. */
 const TOOLS_MS = 600_000;
 
@@ -32,6 +36,14 @@ const TOOLS_MS = 600_000;
 export class HostReporter {
   readonly #options: HostStatusOptions;
   readonly #status: StatusWriter;
+  #devices:
+    | {
+        readonly seenMs: number;
+        readonly changedMs: number;
+        readonly partitions: string | undefined;
+        readonly devices: readonly BlockDevice[];
+      }
+    | undefined;
   #tools: { readonly seenMs: number; readonly tools: Tools } | undefined;
 
   constructor(options: HostStatusOptions) {
@@ -58,10 +70,24 @@ export class HostReporter {
     const [machine, tools, devices, guests] = await Promise.all([
       observeMachine(exec, signal),
       this.#observeTools(signal),
-      observeDevices(exec, signal),
+      this.#observeDevices(signal),
       this.#options.guests(signal),
     ]);
     await this.#status.write(HOSTS, host, { ...this.#statusOf(host, machine, tools, devices), guests }, signal);
+  }
+
+  /** The kernel's list is read at every look; the programs that say more are run when it has changed, and now and then. */
+  async #observeDevices(signal: AbortSignal): Promise<readonly BlockDevice[]> {
+    const { exec, clock } = this.#options;
+    const last = this.#devices;
+    const nowMs = clock.monotonicMs();
+    const partitions = await exec.read("/proc/partitions", signal);
+    const isNews = last === undefined || last.partitions !== partitions;
+    const changedMs = isNews ? nowMs : last.changedMs;
+    if (!isNews && nowMs - changedMs > SETTLE_MS && nowMs - last.seenMs < DEVICES_MS) return last.devices;
+    const devices = await observeDevices(exec, signal);
+    this.#devices = { seenMs: nowMs, changedMs, partitions, devices };
+    return devices;
   }
 
   /** Looked at again at once while one is missing that is needed. */

@@ -2,7 +2,7 @@ import type { RestClient } from "../client/rest.ts";
 import type { Manager } from "../controllers/manager.ts";
 import { objectAccess } from "../controllers/object-access.ts";
 import { objectReader } from "../controllers/object-maker.ts";
-import { changesOf, requestFor, wanted } from "../controllers/source.ts";
+import { changesOf, later, requestFor, wanted } from "../controllers/source.ts";
 import { MIRROR_REPLICAS, type MirrorReplica } from "../crds/generated/mirror-replica.ts";
 import { SNAPSHOTS } from "../crds/generated/snapshot.ts";
 import { VOLUME_GROUPS } from "../crds/generated/volume-group.ts";
@@ -48,6 +48,9 @@ const useOfReplica = ({ metadata, spec, status }: DeepReadonly<MirrorReplica>): 
   status?.capacity,
 ];
 
+/** To look what a group has left takes LVM as long as to make a volume, and nobody waits for it. */
+const RECOUNT_MS = 3000;
+
 /** Volume groups, volumes and snapshots of this host. One pass at a time each: LVM locks the group anyway. */
 export function addLvmControllers(manager: Manager, options: LvmOptions): void {
   const { hostName, exec } = options;
@@ -72,10 +75,13 @@ export function addLvmControllers(manager: Manager, options: LvmOptions): void {
     sources: [
       changesOf(VOLUME_GROUPS, (group) => [wanted(group), group.status?.hostName]),
       // What LVM has left changes with every volume.
-      changesOf(
-        VOLUMES,
-        ({ status }) => [status?.hostName, status?.uuid, status?.capacity],
-        ({ spec }) => [{ namespace: "", name: spec.volumeGroupRef.name }],
+      later(
+        RECOUNT_MS,
+        changesOf(
+          VOLUMES,
+          ({ status }) => [status?.uuid, status?.capacity],
+          ({ spec }) => [{ namespace: "", name: spec.volumeGroupRef.name }],
+        ),
       ),
       changesOf(MIRROR_REPLICAS, useOfReplica, (replica) => groupsOn(replica).map(requestFor), mine),
     ],

@@ -4,13 +4,14 @@ import { ApiEventRecorder } from "../controllers/events.ts";
 import { Manager } from "../controllers/manager.ts";
 import { objectAccess } from "../controllers/object-access.ts";
 import { objectReader } from "../controllers/object-maker.ts";
-import { changesOf, requestFor, wanted } from "../controllers/source.ts";
+import { changesOf, changesOfParts, requestFor, wanted } from "../controllers/source.ts";
 import { HOST_PAIRS } from "../crds/generated/host-pair.ts";
 import { HOSTS } from "../crds/generated/host.ts";
 import { MIRROR_REPLICAS, type MirrorReplica } from "../crds/generated/mirror-replica.ts";
 import { MIRRORS } from "../crds/generated/mirror.ts";
 import { VOLUME_GROUPS } from "../crds/generated/volume-group.ts";
 import { VOLUMES } from "../crds/generated/volume.ts";
+import { sharedLooks } from "../executors/command/shared.ts";
 import type { Executor, Follow } from "../executors/command/types.ts";
 import { observeKernel } from "../executors/drbd/observe.ts";
 import { observeMachine } from "../executors/host/machine.ts";
@@ -62,7 +63,8 @@ export interface AgentOptions {
 }
 
 /** Runs the agent of one host until `signal` fires, then until its running passes have ended. */
-export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
+export async function runAgent(given: AgentOptions, signal: AbortSignal): Promise<void> {
+  const options = { ...given, exec: sharedLooks(given.exec) };
   const { hostName, transport, exec, clock, random, log, stateDir } = options;
   const client = new RestClient({ transport, clock, userAgent: `ferrite-agent/${options.version}` });
   const fieldManager = `ferrite-agent-${hostName}`;
@@ -91,13 +93,20 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     name: "mirror-replica",
     concurrency: 4,
     sources: [
-      changesOf(MIRROR_REPLICAS, wanted, undefined, mine),
+      // What this side noted in the store before it acts on it.
+      changesOf(
+        MIRROR_REPLICAS,
+        (replica) => [wanted(replica), replica.status?.metadataMade, replica.status?.fileSystem],
+        undefined,
+        mine,
+      ),
       changesOf(MIRRORS, wanted, ({ metadata }) => ofMirror(metadata.namespace, metadata.name)),
       // What the other side decided is what this one may wait for.
-      changesOf(
-        HOST_PAIRS,
-        ({ status }) => status?.epoch,
-        ({ status }) => (status?.mirrors ?? []).flatMap(({ namespace, name }) => ofMirror(namespace, name)),
+      changesOfParts(HOST_PAIRS, ({ spec, status }) =>
+        (status?.mirrors ?? []).map((entry) => ({
+          state: [entry, status?.incarnation, spec.trust],
+          requests: ofMirror(entry.namespace, entry.name),
+        })),
       ),
       changesOf(
         VOLUMES,

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { flushCompileCache } from "node:module";
 import { hostname } from "node:os";
 import { type Command, InvalidArgumentError } from "commander";
 import packageJson from "../package.json" with { type: "json" };
@@ -11,6 +12,7 @@ import { httpsTransport } from "../client/https-transport.ts";
 import { loadKubeconfigFile } from "../client/kubeconfig/file.ts";
 import { RestClient } from "../client/rest.ts";
 import { followLocal, localExecutor } from "../executors/command/local.ts";
+import { loggedExecutor } from "../executors/command/logged.ts";
 import { qemuHypervisor } from "../executors/vm/qemu/hypervisor.ts";
 import { systemClock } from "../machinery/clock.ts";
 import { createLogger } from "../machinery/log.ts";
@@ -76,6 +78,9 @@ function untilSignalled(): AbortSignal {
   return stop.signal;
 }
 
+/** By then the agent has gone through all that it does again and again; the next start finds it compiled. */
+const COMPILED_MS = 30_000;
+
 /** There when systemd runs the machine: sd_booted(3). */
 const SYSTEMD = "/run/systemd/system";
 
@@ -83,15 +88,18 @@ async function agent(flags: AgentFlags): Promise<void> {
   const log = createLogger({ level: flags.logLevel, name: "agent" });
   const connection = await loadKubeconfigFile(identityFiles(flags.stateDir).kubeconfig);
   const { transport, close } = httpsTransport(connection);
+  const exec = loggedExecutor(localExecutor, systemClock, log);
+  // Node writes it at a good end only, and an agent that is killed or loses its power has none.
+  const cancelFlush = systemClock.schedule(COMPILED_MS, flushCompileCache);
   try {
     await runAgent(
       {
         ...flags,
         transport,
-        exec: localExecutor,
+        exec,
         follow: followLocal,
         mailbox: fileMailbox(),
-        hypervisors: { KVM: qemuHypervisor({ exec: localExecutor, clock: systemClock, systemd: existsSync(SYSTEMD) }) },
+        hypervisors: { KVM: qemuHypervisor({ exec, clock: systemClock, systemd: existsSync(SYSTEMD) }) },
         clock: systemClock,
         random: systemRandom,
         log,
@@ -101,6 +109,7 @@ async function agent(flags: AgentFlags): Promise<void> {
       untilSignalled(),
     );
   } finally {
+    cancelFlush();
     close();
   }
 }

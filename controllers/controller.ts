@@ -46,8 +46,9 @@ export class Controller {
     });
   }
 
-  enqueue(request: Request): void {
-    this.#queue.add(requestKey(request));
+  /** `afterMs`: it is not urgent; what waits already for an earlier time keeps that. */
+  enqueue(request: Request, afterMs = 0): void {
+    this.#queue.addAfter(requestKey(request), afterMs);
   }
 
   /** Requests are taken before; they are worked on from here. */

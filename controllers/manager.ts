@@ -9,7 +9,7 @@ import type { Logger } from "../machinery/log.ts";
 import type { Random } from "../machinery/random.ts";
 import type { Reconcile, Request } from "../machinery/result.ts";
 import { Controller } from "./controller.ts";
-import type { Reflectors, Source } from "./source.ts";
+import type { Enqueue, Reflectors, Source } from "./source.ts";
 
 export interface ManagerOptions {
   readonly client: Pick<RestClient, "list" | "watch">;
@@ -103,7 +103,7 @@ export class Manager implements Registrar {
     const { clock, random, log } = this.#options;
     const controller = new Controller({ ...rest, clock, random, log });
     this.#controllers.push({ controller, needs });
-    const enqueue = (request: Request) => controller.enqueue(request);
+    const enqueue: Enqueue = (request, afterMs) => controller.enqueue(request, afterMs);
     for (const source of sources) source(reflectors, enqueue);
     return enqueue;
   }

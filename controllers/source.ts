@@ -12,7 +12,10 @@ export interface Reflectors {
 }
 
 /** Wires something that changes to the requests of one controller. */
-export type Source = (reflectors: Reflectors, enqueue: (request: Request) => void) => void;
+export type Source = (reflectors: Reflectors, enqueue: Enqueue) => void;
+
+/** Takes a request in, at once or after a while: then it is worked on once for all that came meanwhile. */
+export type Enqueue = (request: Request, afterMs?: number) => void;
 
 /** Which requests follow from a change of this object. */
 export type RequestMap<T> = (object: DeepReadonly<T>) => readonly Request[];
@@ -59,6 +62,34 @@ export function changesOf<T extends ApiObject>(
       for (const state of states) for (const request of map(state)) enqueue(request);
     });
   };
+}
+
+/** One of several things that an object tells of, and who has to know when it changes. */
+export interface Part {
+  readonly state: unknown;
+  readonly requests: readonly Request[];
+}
+
+/** As `changesOf`, for an object that tells of many things: wakes only those whose part is new, gone or different. */
+export function changesOfParts<T extends ApiObject>(
+  type: ResourceType<T>,
+  partsOf: (object: DeepReadonly<T>) => readonly Part[],
+): Source {
+  return (reflectors, enqueue) => {
+    reflectors.reflector(type).onChange((change) => {
+      const now = partsOf(change.object);
+      const before = change.kind === "updated" ? partsOf(change.old) : [];
+      const isIn = (list: readonly Part[], part: Part) =>
+        list.some(({ state }) => isDeepStrictEqual(state, part.state));
+      const changed = [...now.filter((part) => !isIn(before, part)), ...before.filter((part) => !isIn(now, part))];
+      for (const { requests } of changed) for (const request of requests) enqueue(request);
+    });
+  };
+}
+
+/** What `source` tells of is not urgent: many changes within `afterMs` are one. */
+export function later(afterMs: number, source: Source): Source {
+  return (reflectors, enqueue) => source(reflectors, (request) => enqueue(request, afterMs));
 }
 
 /** What its maker and its administrator say of an object: all but its status and the server's bookkeeping. */

@@ -12,5 +12,6 @@ export function dryRunExecutor(inner: Executor, report: (effect: Effect) => void
       report(file);
     },
     read: (path, signal) => inner.read(path, signal),
+    realPath: (path, signal) => inner.realPath(path, signal),
   };
 }

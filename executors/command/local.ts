@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { mkdir, open, readFile, realpath, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { kill } from "node:process";
 import type { Readable } from "node:stream";
@@ -22,7 +22,7 @@ const ENVIRONMENT = {
 };
 
 /** Runs programs and writes files on this machine. The only place of the project that starts a machine's tools. */
-export const localExecutor: Executor = { run, write, read };
+export const localExecutor: Executor = { run, write, read, realPath };
 
 async function run(command: Command, signal: AbortSignal): Promise<CommandOutput> {
   if (signal.aborted) throw new CommandError(command, NOT_STARTED, { cause: signal.reason });
@@ -157,6 +157,16 @@ async function read(path: string, signal: AbortSignal): Promise<string | undefin
     return await readFile(path, { encoding: "utf8", signal });
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+async function realPath(path: string, signal: AbortSignal): Promise<string> {
+  signal.throwIfAborted();
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR")) return path;
     throw error;
   }
 }

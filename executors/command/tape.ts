@@ -5,7 +5,8 @@ import type { CommandOutput, Executor } from "./types.ts";
 export type Exchange =
   | ({ readonly kind: "run"; readonly argv: readonly string[] } & CommandOutput)
   | { readonly kind: "write"; readonly path: string; readonly content: string }
-  | { readonly kind: "read"; readonly path: string; readonly content: string | undefined };
+  | { readonly kind: "read"; readonly path: string; readonly content: string | undefined }
+  | { readonly kind: "realPath"; readonly path: string; readonly target: string };
 
 /** Passes everything on to `inner` and tells `sink` what was asked and answered, failures included. */
 export function recordExecutor(inner: Executor, sink: (exchange: Exchange) => void): Executor {
@@ -28,6 +29,11 @@ export function recordExecutor(inner: Executor, sink: (exchange: Exchange) => vo
       const content = await inner.read(path, signal);
       sink({ kind: "read", path, content });
       return content;
+    },
+    async realPath(path, signal) {
+      const target = await inner.realPath(path, signal);
+      sink({ kind: "realPath", path, target });
+      return target;
     },
   };
 }
@@ -68,6 +74,9 @@ export function replayExecutor(tape: readonly Exchange[], cutAt = Number.POSITIV
     },
     async read(path) {
       return next("read", `read ${path}`).content;
+    },
+    async realPath(path) {
+      return next("realPath", `realPath ${path}`).target;
     },
     assertDrained() {
       if (position < tape.length)

@@ -33,6 +33,8 @@ export interface Executor {
   write(file: FileWrite, signal: AbortSignal): Promise<void>;
   /** The file's text, or `undefined` when it does not exist. Any other failure throws. */
   read(path: string, signal: AbortSignal): Promise<string | undefined>;
+  /** The name behind all symbolic links of an absolute path; a path that leads nowhere is answered as it is. */
+  realPath(path: string, signal: AbortSignal): Promise<string>;
 }
 
 /** A program that runs for as long as it is followed, line by line (`drbdsetup events2`). */

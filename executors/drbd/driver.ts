@@ -61,7 +61,7 @@ export function planReplica(desired: DesiredReplica, observed: ObservedReplica):
   if (observed.metadata === "no") return planMetadata(desired, observed);
   if (desired.mustBeFresh && observed.usedBefore === true) return holdsData(desired, "another mirror's copy (drbd)");
   const { kernel } = observed;
-  if (kernel?.device === undefined) return { kind: "steps", steps: bringUp(desired, observed) };
+  if (kernel?.device === undefined) return { kind: "steps", steps: bringUp(desired, observed, text) };
   if (!isAttached(kernel) && !desired.attach)
     return blocked(
       "DiskStaysDetached",
@@ -76,14 +76,18 @@ export function planReplica(desired: DesiredReplica, observed: ObservedReplica):
 function applyOptions(desired: DesiredReplica, text: string): Step[] {
   const { config, connect } = desired;
   const options = commands.diskOptions(config.minor, diskOptionArguments(config));
-  const note = { kind: "write", path: appliedPath(config.name), content: configDigest(text), mode: 0o600 } as const;
   return [
     connect
       ? step(`apply the settings of ${config.name}`, commands.adjust(config.name))
       : step(`apply the disk settings of ${config.name}`, options),
-    { why: `note that the settings of ${config.name} are applied`, effect: note },
+    noteApplied(config.name, text),
   ];
 }
+
+const noteApplied = (name: string, text: string): Step => ({
+  why: `note that the settings of ${name} are applied`,
+  effect: { kind: "write", path: appliedPath(name), content: configDigest(text), mode: 0o600 },
+});
 
 const holdsData = ({ config: { local } }: DesiredReplica, what: string): Plan =>
   blocked(
@@ -110,9 +114,10 @@ function planMetadata(desired: DesiredReplica, observed: ObservedReplica): Plan 
 function bringUp(
   { config: { name }, metadata, connect }: DesiredReplica,
   { kernel, usedBefore }: ObservedReplica,
+  text: string,
 ): Step[] {
   if (metadata === "may-create" && connect && usedBefore !== true)
-    return [step(`bring ${name} up`, commands.adjust(name))];
+    return [step(`bring ${name} up`, commands.adjust(name)), noteApplied(name, text)];
   const resource = kernel === undefined ? [step(`create resource ${name}`, commands.newResource(name))] : [];
   return [
     ...resource,

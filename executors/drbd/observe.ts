@@ -107,7 +107,8 @@ async function readMetadata(
   signal: AbortSignal,
 ): Promise<{ metadata: Known; stored?: Generations | undefined; diskMissing?: boolean }> {
   try {
-    await exec.run(commands.dumpMetadata(name), signal);
+    const { stdout } = await exec.run(commands.dumpMetadata(name), signal);
+    return { metadata: "yes", stored: parseDumpedGenerations(stdout) };
   } catch (error) {
     if (!(error instanceof CommandError) || error.outcomeUnknown) throw error;
     const said = `${error.output.stdout}\n${error.output.stderr}`;
@@ -155,8 +156,23 @@ async function readAttached(minor: number, exec: Executor, signal: AbortSignal):
 /** Parses `drbdsetup get-gi`: `current:bitmap:history:history:flags…`. The lowest bit says "primary", not which data. */
 export function parseGenerations(stdout: string): Generations {
   const [, current, bitmap] = /^([0-9A-F]{16}):([0-9A-F]{16}):/m.exec(stdout) ?? [];
+  return generations("get-gi", stdout, current, bitmap);
+}
+
+/** Parses `uuid { 0xCURRENT; 0xBITMAP; …` of `drbdadm dump-md`. */
+export function parseDumpedGenerations(stdout: string): Generations {
+  const [, current, bitmap] = /^uuid \{\s+0x([0-9A-F]{16}); 0x([0-9A-F]{16});/m.exec(stdout) ?? [];
+  return generations("dump-md", stdout, current, bitmap);
+}
+
+function generations(
+  what: string,
+  stdout: string,
+  current: string | undefined,
+  bitmap: string | undefined,
+): Generations {
   if (current === undefined || bitmap === undefined)
-    throw new DrbdParseError(`get-gi: no generation in ${JSON.stringify(stdout.slice(0, 200))}`);
+    throw new DrbdParseError(`${what}: no generation in ${JSON.stringify(stdout.slice(0, 200))}`);
   const even = (uuid: string) => (BigInt(`0x${uuid}`) & ~1n).toString(16).toUpperCase().padStart(16, "0");
   return { current: even(current), bitmap: BigInt(`0x${bitmap}`) === 0n ? undefined : even(bitmap) };
 }

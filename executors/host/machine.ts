@@ -22,13 +22,13 @@ export interface Tools {
 
 /** Throws HostParseError when /proc does not say what it must. */
 export async function observeMachine(exec: Executor, signal: AbortSignal): Promise<Machine> {
-  const uname = await exec.run({ kind: "run", argv: ["uname", "-nr"], mutates: false }, signal);
-  const [nodeName, kernel] = uname.stdout.trim().split(" ");
+  const nodeName = (await must(exec, "/proc/sys/kernel/hostname", signal)).trim();
+  const kernel = (await must(exec, "/proc/sys/kernel/osrelease", signal)).trim();
   const meminfo = await must(exec, "/proc/meminfo", signal);
   const memoryKiB = /^MemTotal:\s+(\d+) kB$/m.exec(meminfo)?.[1];
   const cpus = (await must(exec, "/proc/cpuinfo", signal)).match(/^processor\s*:/gm)?.length;
   if (!nodeName || !kernel || memoryKiB === undefined || cpus === undefined)
-    throw new HostParseError("uname, /proc/meminfo or /proc/cpuinfo is not as expected");
+    throw new HostParseError("/proc/sys/kernel, /proc/meminfo or /proc/cpuinfo is not as expected");
   const bootID = (await must(exec, "/proc/sys/kernel/random/boot_id", signal)).trim();
   return { nodeName, kernel, cpus, memoryBytes: Number(memoryKiB) * 1024, bootID };
 }

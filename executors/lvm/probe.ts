@@ -23,19 +23,13 @@ export interface DeviceProbe {
 const PROBED_BYTES = 2 ** 20;
 
 const look = (argv: Command["argv"]): Command => ({ kind: "run", argv, mutates: false });
-export const realPathsCommand = (paths: readonly string[]): Command =>
-  look(["realpath", "--canonicalize-missing", "--", ...paths]);
 export const signaturesCommand = (path: string): Command => look(["wipefs", "--no-act", "--json", path]);
 export const zerosCommand = (path: string): Command =>
   look(["cmp", `--bytes=${PROBED_BYTES}`, "--", path, "/dev/zero"]);
 
 /** The kernel's names of devices, in the same order. */
-export async function realPaths(paths: readonly string[], exec: Executor, signal: AbortSignal): Promise<string[]> {
-  if (paths.length === 0) return [];
-  const { stdout } = await exec.run(realPathsCommand(paths), signal);
-  const found = stdout.split("\n").filter((line) => line !== "");
-  if (found.length !== paths.length) throw new LvmParseError(`realpath gave ${found.length} of ${paths.length} names`);
-  return found;
+export function realPaths(paths: readonly string[], exec: Executor, signal: AbortSignal): Promise<string[]> {
+  return Promise.all(paths.map((path) => exec.realPath(path, signal)));
 }
 
 /** Looks at a device. Only a device that is provably not there is absent; what cannot be read is unknown. */

@@ -106,6 +106,10 @@ export class LvmModel implements Executor {
     throw new Error("LVM's driver writes no files");
   }
 
+  async realPath(path: string): Promise<string> {
+    return this.links.get(path) ?? path;
+  }
+
   async read(path: string): Promise<string | undefined> {
     return path === "/proc/self/mounts" ? this.mounts : undefined;
   }
@@ -126,11 +130,6 @@ export class LvmModel implements Executor {
   }
 
   private readonly verbs: Record<string, (args: string[], command: Command) => string | undefined> = {
-    realpath: (args) =>
-      `${args
-        .slice(2)
-        .map((path) => this.links.get(path) ?? path)
-        .join("\n")}\n`,
     wipefs: (args, command) => this.wipefs(args, command),
     cmp: (args, command) => {
       if (this.disk(args[2] ?? "", command).dirty) throw failed(command, 1, "", "differ: byte 1, line 1");

@@ -23,8 +23,8 @@ interface ModelMachineParts {
   readonly lvm?: LvmModel;
 }
 
-const LVM_PROGRAMS =
-  /^(lvm|wipefs|cmp|realpath|mkfs\.ext4|mkfs\.xfs|e2fsck|resize2fs|xfs_growfs|dd|blkdiscard|curl|sha256sum)$/;
+/** Programs that the model of LVM answers for. */
+const LVM_PROGRAMS = /^(lvm|wipefs|cmp|mkfs\.ext4|mkfs\.xfs|e2fsck|resize2fs|xfs_growfs|dd|blkdiscard|curl|sha256sum)$/;
 
 /** A running machine at one time, without its kernel. */
 export interface MachineImage {
@@ -147,6 +147,7 @@ export class ModelMachine {
     run: (command, signal) => this.#run(command, signal),
     write: (file, signal) => this.#write(file, signal),
     read: (path, signal) => this.#readFile(path, signal),
+    realPath: async (path) => this.#parts.lvm?.links.get(path) ?? path,
   };
 
   /** Reading takes no time worth speaking of, but now and then others come in between. */
@@ -193,6 +194,8 @@ export class ModelMachine {
     if (path === "/proc/meminfo") return "MemTotal:       16000000 kB\n";
     if (path === "/proc/cpuinfo") return "processor\t: 0\n";
     if (path === "/proc/sys/kernel/random/boot_id") return `${this.#boot}\n`;
+    if (path === "/proc/sys/kernel/hostname") return `${this.name}\n`;
+    if (path === "/proc/sys/kernel/osrelease") return "6.1.0\n";
     return this.files.get(path);
   }
 
@@ -289,7 +292,6 @@ export class ModelMachine {
 
   #tool({ argv, stdin }: Command): string | Promise<string> {
     const [program, ...args] = argv;
-    if (program === "uname") return `${this.name} 6.1.0\n`;
     if (program === "lsblk") return this.#lsblk(args.at(-1) ?? "");
     if (program === "find") return this.#links();
     if (program === "modprobe") {
@@ -329,7 +331,8 @@ export class ModelMachine {
     const options = parseOptions(text ?? "", this.name);
     if (verb === "dump-md") {
       if (!tools.hasMetadata(options.diskPath)) throw new ToolFailure(1, "No valid meta data found\n");
-      return `version "v08";\n`;
+      const [current, bitmap] = tools.storedGenerations(options.diskPath).split(":");
+      return `version "v08";\n\nuuid {\n    0x${current}; 0x${bitmap};\n}\n`;
     }
     if (verb === "get-gi") return tools.storedGenerations(options.diskPath);
     return this.#locked(subject, async () => {

@@ -15,6 +15,7 @@ export function guestExecutor(guest: Guest): Executor {
     run: (command, signal) => run(guest, command, signal),
     write: (file, signal) => write(guest, file, signal),
     read: (path, signal) => read(guest, path, signal),
+    realPath: (path, signal) => realPath(guest, path, signal),
   };
 }
 
@@ -53,4 +54,9 @@ async function read(guest: Guest, path: string, signal: AbortSignal): Promise<st
   if (exitCode === NO_SUCH_FILE) return undefined;
   if (exitCode !== 0) throw new Error(`${guest.name}: cannot read ${path}: ${stderr}`);
   return stdout;
+}
+
+async function realPath(guest: Guest, path: string, signal: AbortSignal): Promise<string> {
+  signal.throwIfAborted();
+  return (await guest.sh(`realpath -- '${path}' 2>/dev/null || echo '${path}'`)).trim();
 }

@@ -8,7 +8,7 @@ import type { Executor } from "../../executors/command/types.ts";
 import * as commands from "../../executors/drbd/commands.ts";
 import { isGrowth, planReplica } from "../../executors/drbd/driver.ts";
 import type { Step } from "../../executors/driver.ts";
-import { isAttached, observeReplica } from "../../executors/drbd/observe.ts";
+import { isAttached, type ObservedReplica, observeReplica } from "../../executors/drbd/observe.ts";
 import { Locks } from "../../machinery/locks.ts";
 import { done, type Reconcile, type ReconcileContext, requeueAfter } from "../../machinery/result.ts";
 import { type Arbiter, pairName } from "../host-pair/arbiter.ts";
@@ -64,6 +64,8 @@ const SOON_MS = 2_000;
 const NOTED_MS = 300;
 /** Facts of DRBD change without an event that reaches the queue; events2 only makes it faster. */
 const OBSERVE_AGAIN_MS = 15_000;
+/** Where both copies are whole and talk to each other, every change of that is an event. */
+const OBSERVE_WHOLE_MS = 60_000;
 
 /** One host's side of a Mirror: makes DRBD what the spec asks, as far as the record of the pair allows it. */
 export function mirrorReplicaReconciler(deps: MirrorReplicaDeps): Reconcile {
@@ -259,13 +261,17 @@ async function lockedStep(
   }
   // Looking for the peer is paced by time, not by events.
   const soon = fields.resync !== undefined || isVerifying(observed) || (replica.spec.connect && !connected(observed));
-  const next = soon ? SOON_MS : OBSERVE_AGAIN_MS;
+  const whole = connected(observed) && observed.kernel?.device?.diskState === "UpToDate" && isPeerUpToDate(observed);
+  const calm = whole ? OBSERVE_WHOLE_MS : OBSERVE_AGAIN_MS;
+  const next = soon ? SOON_MS : calm;
   return end({
     fields,
     conditions: replicaConditions(replica, observed, isLoser(view)),
     next: requeueAfter(next, "look at DRBD again"),
   });
 }
+
+const isPeerUpToDate = ({ kernel }: ObservedReplica): boolean => kernel?.connection?.peerDiskState === "UpToDate";
 
 /** Another host goes on: this one becomes secondary once nothing has the device open. Nothing is forced. */
 async function stepDown(

@@ -4,7 +4,7 @@ import { type DesiredReplica, planRemoval, planReplica } from "../../executors/d
 import { observeReplica } from "../../executors/drbd/observe.ts";
 import { apply } from "../../executors/driver.ts";
 import { Lab } from "../../hack/lab/lab.ts";
-import { guestExecutor } from "./guest-executor.ts";
+import { guestExecutor } from "../../hack/lab/executor.ts";
 
 const MIB = 2 ** 20;
 const never = new AbortController().signal;

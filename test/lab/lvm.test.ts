@@ -13,7 +13,7 @@ import {
 import type { Guest } from "../../hack/lab/guest.ts";
 import { Lab } from "../../hack/lab/lab.ts";
 import { converge } from "./converge.ts";
-import { guestExecutor } from "./guest-executor.ts";
+import { guestExecutor } from "../../hack/lab/executor.ts";
 
 const MIB = 2 ** 20;
 const never = new AbortController().signal;

@@ -29,6 +29,7 @@ function strikeAt(
     },
     write: (file, signal) => counted(`write ${file.path}`, () => inner.write(file, signal)),
     read: (path, signal) => inner.read(path, signal),
+    realPath: (path, signal) => inner.realPath(path, signal),
   });
   world.tools = (name, executor) => (name === host ? wrap(executor) : executor);
   return changes;

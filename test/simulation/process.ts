@@ -67,6 +67,7 @@ export class SimulatedProcess {
       run: (command, signal) => this.sees(inner.run(command, signal)),
       write: (file, signal) => this.sees(inner.write(file, signal)),
       read: (path, signal) => this.sees(inner.read(path, signal)),
+      realPath: (path, signal) => this.sees(inner.realPath(path, signal)),
     };
   }
 

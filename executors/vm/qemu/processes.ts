@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -27,7 +28,7 @@ export async function listQemu(procRoot: string): Promise<readonly QemuProcess[]
 }
 
 async function readProcess(procRoot: string, pid: number): Promise<QemuProcess | undefined> {
-  const stat = await readUnlessGone(join(procRoot, `${pid}/stat`));
+  const stat = readStat(join(procRoot, `${pid}/stat`));
   // The name stands in parentheses and may hold anything; the state is the first field after it.
   const end = stat?.lastIndexOf(")") ?? -1;
   if (stat === undefined || end < 0 || !COMMAND.test(stat.slice(stat.indexOf("(") + 1, end))) return undefined;
@@ -42,14 +43,26 @@ async function readProcess(procRoot: string, pid: number): Promise<QemuProcess |
   return { pid, startTicks, dying: ended || argv.length === 0, argv };
 }
 
+/** At once: the kernel answers from memory and waits for nobody, and hundreds of these are read every few seconds. */
+function readStat(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    return undefinedWhenGone(error);
+  }
+}
+
 async function readUnlessGone(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, "utf8");
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code === "ENOENT" || code === "ESRCH") return undefined;
-    throw error;
+    return undefinedWhenGone(error);
   }
+}
+
+function undefinedWhenGone(error: unknown): undefined {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code !== "ENOENT" && code !== "ESRCH") throw error;
 }
 
 /** What a QEMU process says of itself in its arguments. */

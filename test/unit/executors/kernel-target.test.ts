@@ -39,6 +39,7 @@ const observe = (server: ExportServer, exports: readonly unknown[]) => {
     run: () => Promise.resolve({ exitCode: 0, stdout: JSON.stringify({ exports }), stderr: "" }),
     write: () => Promise.reject(new Error("nothing is written")),
     read: () => Promise.resolve(undefined),
+    realPath: (path) => Promise.resolve(path),
   };
   return server.observe("m1", exec, new AbortController().signal);
 };
@@ -99,6 +100,7 @@ describe("an export that the kernel serves", () => {
         run: () => Promise.resolve({ exitCode: 0, stdout: JSON.stringify(text), stderr: "" }),
         write: () => Promise.resolve(),
         read: () => Promise.resolve(undefined),
+        realPath: (path) => Promise.resolve(path),
       };
       await expect(iscsiServer.observe("m1", exec, new AbortController().signal)).rejects.toThrow(/cannot be/);
     },

@@ -121,7 +121,7 @@ describe("planReplica", () => {
       "brings up metadata that it has just made, as after a crash",
       { mustBeFresh: true, metadata: "may-create" },
       { kernel: undefined, usedBefore: false },
-      ["adjust m1"],
+      ["adjust m1", "write /run/ferrite/drbd-applied/m1"],
     ],
     [
       "brings up the disk alone first, where it held data once, though this side is out of the record",
@@ -169,7 +169,12 @@ describe("planReplica", () => {
       { kernel: undefined, metadata: "no", holds: "ext4" },
       "DeviceHoldsData",
     ],
-    ["comes up in one go where nothing can be lost", { metadata: "may-create" }, { kernel: undefined }, ["adjust m1"]],
+    [
+      "comes up in one go where nothing can be lost",
+      { metadata: "may-create" },
+      { kernel: undefined },
+      ["adjust m1", "write /run/ferrite/drbd-applied/m1"],
+    ],
     ["comes up without network", {}, { kernel: undefined }, ["new-resource m1", "new-minor m1", "attach m1"]],
     [
       "goes on after a crash between two steps of coming up",

@@ -39,13 +39,15 @@ describe("metadata that nothing has attached", () => {
           return output;
         },
         read: async (path) => (path.endsWith(".res") ? "resource r0 {}" : undefined),
+        realPath: async (path) => path,
         write: () => Promise.reject(new Error("only looks")),
       },
       new AbortController().signal,
     );
 
   test.each([
-    ["created", "created", { metadata: "yes", usedBefore: false }],
+    // What the dump itself says is not asked for again.
+    ["created", "in-use", { metadata: "yes", usedBefore: false }],
     ["after-power-cut", "created", { metadata: "yes", usedBefore: false }],
     ["clean", "in-use", { metadata: "yes", usedBefore: true }],
     ["clean", "no-metadata", { metadata: "yes", usedBefore: true }],

@@ -55,6 +55,7 @@ it("names processes, although some end while it looks", async () => {
         stderr: "find: '/proc/99/fd': No such file or directory",
       });
     },
+    realPath: (path) => Promise.resolve(path),
     write: () => Promise.reject(new Error("only looks")),
     read: async (path) => (path === "/proc/71/comm" ? "qemu-system-x86\n" : undefined),
   };

@@ -58,6 +58,7 @@ test.each([
       firmware = content;
     },
     read: () => Promise.resolve(undefined),
+    realPath: (path) => Promise.resolve(path),
   };
   expect(await chooseAccelerator(exec, new AbortController().signal)).toBe(chosen);
   expect(Buffer.byteLength(firmware)).toBe(65_536);

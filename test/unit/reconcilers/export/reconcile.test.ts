@@ -26,6 +26,7 @@ class Machine {
       return Promise.resolve();
     },
     read: (path) => Promise.resolve(this.files.get(path)),
+    realPath: (path) => Promise.resolve(path),
   };
 
   #configuration = () => JSON.stringify([...this.files].filter(([path]) => /config$|\.conf$/.test(path)));

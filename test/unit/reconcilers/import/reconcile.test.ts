@@ -41,6 +41,7 @@ class Machine {
     },
     write: () => Promise.reject(new Error("nothing is written")),
     read: () => Promise.resolve(undefined),
+    realPath: (path) => Promise.resolve(path),
   };
 
   #attach(command: Command, [address = "", port = "", , backend = ""]: readonly string[]) {

@@ -101,6 +101,7 @@ export class Machine {
       },
       write: () => this.model.write(),
       read: (path: string) => this.model.read(path),
+      realPath: (path: string) => this.model.realPath(path),
     };
     const base = { hostName: "alpha", exec, volumeGroups, replicas: this.#replicas };
     const kinds: readonly (readonly [Store<Reconciled>, Reconcile])[] = [

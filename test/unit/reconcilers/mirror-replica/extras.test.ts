@@ -156,6 +156,7 @@ describe("the file system of a mirror", () => {
       return { exitCode: 0, stdout: `${holds}\n`, stderr: "" };
     },
     read: async () => mounts,
+    realPath: async (path) => path,
     write: async () => {},
   });
   const wanted = replica({ fileSystem: { type: "ext4", label: "data" } });

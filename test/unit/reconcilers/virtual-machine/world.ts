@@ -101,6 +101,7 @@ export class TestHost {
 
   readonly #exec: Executor = {
     run: (command, signal) => this.#real?.exec.run(command, signal) ?? this.#answer(command),
+    realPath: (path) => Promise.resolve(path),
     write: async (file, signal) => {
       this.files.set(file.path, file.content);
       await this.#real?.exec.write(file, signal);
