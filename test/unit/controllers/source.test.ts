@@ -1,7 +1,7 @@
 import { expect, it, test } from "vitest";
 import type { Change } from "../../../client/store.ts";
 import { objectMaker } from "../../../controllers/object-maker.ts";
-import { changesOf, wanted } from "../../../controllers/source.ts";
+import { changesOf, changesOfParts, later, wanted } from "../../../controllers/source.ts";
 import { VOLUMES, type Volume } from "../../../crds/generated/volume.ts";
 
 const volume = (over: { generation?: number; size?: string; hostName?: string; capacity?: string; rv?: string } = {}) =>
@@ -50,6 +50,39 @@ test.each([
   },
 ])("an object that $name: wakes $wakes", ({ change, wakes }) => {
   expect(woken(change).length > 0).toBe(wakes);
+});
+
+/** Of an object with two parts, which are woken by a change from one list of parts to another. */
+function wokenParts(change: unknown): readonly string[] {
+  const asked: string[] = [];
+  let tell: (change: unknown) => void = () => {};
+  const reflectors = { reflector: () => ({ onChange: (listener: typeof tell) => (tell = listener) }) };
+  const source = changesOfParts(VOLUMES, (object) =>
+    Object.entries(object as unknown as Record<string, number>).map(([name, state]) => ({
+      state: [name, state],
+      requests: [{ namespace: "", name }],
+    })),
+  );
+  source(reflectors as never, ({ name }) => asked.push(name));
+  tell(change);
+  return asked;
+}
+
+test.each([
+  { change: { kind: "added", object: { a: 1, b: 1 } }, wakes: ["a", "b"] },
+  { change: { kind: "updated", old: { a: 1, b: 1 }, object: { a: 1, b: 2 } }, wakes: ["b", "b"] },
+  { change: { kind: "updated", old: { a: 1, b: 1 }, object: { a: 1, b: 1, c: 1 } }, wakes: ["c"] },
+  { change: { kind: "updated", old: { a: 1, b: 1 }, object: { b: 1 } }, wakes: ["a"] },
+  { change: { kind: "deleted", object: { a: 1 } }, wakes: ["a"] },
+])("parts: $change wakes $wakes", ({ change, wakes }) => {
+  expect(wokenParts(change)).toEqual(wakes);
+});
+
+it("passes on that a change is not urgent", () => {
+  const asked: unknown[] = [];
+  const source = later(500, (_, enqueue) => enqueue({ namespace: "", name: "a" }));
+  source({} as never, ({ name }, afterMs) => asked.push([name, afterMs]));
+  expect(asked).toEqual([["a", 500]]);
 });
 
 const made = { metadata: { name: "data", namespace: "default" }, spec: volume().spec };
