@@ -106,6 +106,12 @@ export class LvmModel implements Executor {
     throw new Error("LVM's driver writes no files");
   }
 
+  /** What `find /dev/disk … -printf '%f %l\n'` says. */
+  idLinks(): string {
+    const names = [...this.links].map(([link, path]) => [link.split("/").at(-1), path.split("/").at(-1)]);
+    return names.map(([name, target]) => `${name} ../../${target}\n`).join("");
+  }
+
   async realPath(path: string): Promise<string> {
     return this.links.get(path) ?? path;
   }

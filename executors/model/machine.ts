@@ -35,6 +35,11 @@ export interface MachineImage {
 
 const WAITING = new Set(["fence-peer", "before-resync-target"]);
 const INSTANT_READS = 0.9;
+const FACTS: Readonly<Record<string, string>> = {
+  "/proc/meminfo": "MemTotal:       16000000 kB\n",
+  "/proc/cpuinfo": "processor\t: 0\n",
+  "/proc/sys/kernel/osrelease": "6.1.0\n",
+};
 const HELPER_PARAMETER = "/sys/module/drbd/parameters/usermode_helper";
 
 /** One machine: its files, disks and tools, over the DRBD model. A reboot keeps what is on disks. */
@@ -191,12 +196,9 @@ export class ModelMachine {
 
   #read(path: string): string | undefined {
     if (path === "/sys/module/drbd/version") return this.files.has(HELPER_PARAMETER) ? "8.4.11\n" : undefined;
-    if (path === "/proc/meminfo") return "MemTotal:       16000000 kB\n";
-    if (path === "/proc/cpuinfo") return "processor\t: 0\n";
     if (path === "/proc/sys/kernel/random/boot_id") return `${this.#boot}\n`;
     if (path === "/proc/sys/kernel/hostname") return `${this.name}\n`;
-    if (path === "/proc/sys/kernel/osrelease") return "6.1.0\n";
-    return this.files.get(path);
+    return FACTS[path] ?? this.files.get(path);
   }
 
   #write(file: FileWrite, signal: AbortSignal): Promise<void> {
@@ -273,12 +275,6 @@ export class ModelMachine {
     return JSON.stringify({ blockdevices: disks });
   }
 
-  /** What `find /dev/disk … -printf '%f %l\n'` says. */
-  #links(): string {
-    const links = [...(this.#parts.lvm?.links ?? [])];
-    return links.map(([link, path]) => `${link.split("/").at(-1)} ../../${path.split("/").at(-1)}\n`).join("");
-  }
-
   /** drbdsetup holds the resource's lock for as long as a state change takes. */
   async #locked<T>(name: string, work: () => T | Promise<T>): Promise<T> {
     const before = this.#locks.get(name) ?? Promise.resolve();
@@ -293,7 +289,7 @@ export class ModelMachine {
   #tool({ argv, stdin }: Command): string | Promise<string> {
     const [program, ...args] = argv;
     if (program === "lsblk") return this.#lsblk(args.at(-1) ?? "");
-    if (program === "find") return this.#links();
+    if (program === "find") return this.#parts.lvm?.idLinks() ?? "";
     if (program === "modprobe") {
       this.files.set(HELPER_PARAMETER, `${args.at(-1)?.split("=")[1] ?? ""}\n`);
       return "";
