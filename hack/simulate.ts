@@ -1,6 +1,7 @@
 /** Runs the simulation: many seeds, one seed with its trace, or the mutations of the protocol. */
 import { parseArgs } from "node:util";
-import { simulate } from "../test/simulation/run.ts";
+import { faultKind } from "../test/simulation/faults.ts";
+import { faultsOf, simulate } from "../test/simulation/run.ts";
 import { renderFailure, shrink } from "../test/simulation/shrink.ts";
 import { checkMutations } from "./mutations/run.ts";
 
@@ -10,14 +11,18 @@ const { values } = parseArgs({
     seeds: { type: "string" },
     from: { type: "string", default: "1" },
     mutations: { type: "boolean", default: false },
+    kinds: { type: "string" },
+    only: { type: "string", default: "" },
     "stop-at-first": { type: "boolean", default: false },
   },
 });
 
+const kinds = values.kinds?.split(";").map((name) => faultKind(name.trim()));
+
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 async function one(seed: number): Promise<boolean> {
-  const outcome = await simulate(seed, { verbose: true });
+  const outcome = await simulate(seed, { verbose: true, faults: faultsOf(seed, kinds) });
   say(`seed ${seed}: ${outcome.acknowledged} writes acknowledged, stuck: ${outcome.stuck.join(", ") || "none"}`);
   if (outcome.violation !== undefined) say(renderFailure(await shrink(outcome)));
   return outcome.violation === undefined;
@@ -34,7 +39,7 @@ async function many(from: number, count: number): Promise<boolean> {
   const totals: Totals = { violations: 0, stuck: 0, excused: 0, acknowledged: 0 };
   const startedMs = performance.now();
   for (let seed = from; seed < from + count; seed++) {
-    const outcome = await simulate(seed);
+    const outcome = await simulate(seed, { faults: faultsOf(seed, kinds) });
     totals.acknowledged += outcome.acknowledged;
     totals.excused += outcome.excused;
     if (outcome.stuck.length > 0) {
@@ -59,7 +64,7 @@ async function many(from: number, count: number): Promise<boolean> {
 
 const count = Number(values.seeds ?? (values.mutations ? 60 : 100));
 const well = values.mutations
-  ? await checkMutations(count, say)
+  ? await checkMutations(count, values.only, say)
   : values.seed === undefined
     ? await many(Number(values.from), count)
     : await one(Number(values.seed));

@@ -64,10 +64,12 @@ const GROWTH_RULE: Rule = {
 };
 
 const PROMOTION_RULE: Rule = {
+  // Whom the primary takes in it may name as primary at once: that one writes, through the primary's host.
   rule:
     "self.incarnation != oldSelf.incarnation || " +
-    "self.mirrors.all(m, !has(m.primary) || oldSelf.mirrors.all(o, o.uid != m.uid || m.primary in o.members))",
-  message: "only a host that was a member can become primary",
+    "self.mirrors.all(m, !has(m.primary) || oldSelf.mirrors.all(o, o.uid != m.uid || m.primary in o.members || " +
+    "(has(o.primary) && self.decision.by == o.primary)))",
+  message: "only a host that was a member, or whom the primary takes in, can become primary",
   fieldPath: ".mirrors",
   reason: "FieldValueForbidden",
 };

@@ -165,7 +165,11 @@ function startSync(model: DrbdModel, source: ModelReplica, target: ModelReplica,
   model.clock.schedule(halfMs, () => going() && model.link.up && copy(0.5));
   const end = () => {
     if (!going()) return;
-    if (!model.link.up) {
+    // The resync of an extent waits for the writes of the application that are under way in it.
+    const busy = [...source.inFlight].some(
+      ({ localPending, block }) => localPending && from.metadata?.dirty.has(block),
+    );
+    if (!model.link.up || busy) {
       model.clock.schedule(halfMs, end);
       return;
     }

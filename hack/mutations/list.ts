@@ -5,6 +5,8 @@ export interface Mutation {
   /** Text that stands there exactly once. */
   readonly find: string;
   readonly replace: string;
+  /** Misfortunes in which the rule counts (`hack/simulate --kinds`); left out: any. */
+  readonly kinds?: string;
 }
 
 const DECISIONS = "reconcilers/host-pair/decisions.ts";
@@ -68,30 +70,35 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "take over from a peer that is still connected",
+    kinds: "order while it works; hang API; cut replication",
     file: TAKEOVER,
     find: 'if (state.connection?.state === "Connected")',
     replace: 'if (state.connection?.state === "never")',
   },
   {
     name: "take over with a disk that failed",
+    kinds: "disk fails unseen; fail over; restart after a failed disk",
     file: TAKEOVER,
     find: "if (await deps.lag.lags(uid, replica.spec.minor))",
     replace: "if (uid === replica.spec.mirrorRef.name)",
   },
   {
     name: "take over without looking at the disk",
+    kinds: "fail over; reboot; restart after a failed disk; peer restarts unseen",
     file: TAKEOVER,
     find: 'if (!isAttached(state) || (disk !== "UpToDate" && disk !== "Consistent"))',
     replace: "if (!isAttached(state))",
   },
   {
     name: "meet the former primary before being promoted",
+    kinds: "fail over; kill agent; lose host",
     file: MEMBERSHIP,
     find: "return !tookOver || observed.kernel?.role",
     replace: "return !tookOver || observed !== undefined || observed.kernel?.role",
   },
   {
     name: "take over by an old order",
+    kinds: "order is late; order while it works; fail over; lose host",
     file: DECISIONS,
     find: "if (status === undefined || status.epoch !== epoch)",
     replace: "if (status === undefined || epoch < 0)",
@@ -104,12 +111,14 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "take a restarted peer in by a connection of before",
+    kinds: "peer restarts unseen; reboot",
     file: MEMBERSHIP,
     find: "!entry.members.includes(peer) && !decisions.isRestarted(entry, peer);",
     replace: "!entry.members.includes(peer);",
   },
   {
     name: "go on with a failed disk as the only member that is left",
+    kinds: "disk fails unseen; peer restarts unseen; reboot",
     file: MEMBERSHIP,
     find: 'if (view.lags && !isPrimary) return "Secondary";',
     replace: "",
@@ -122,18 +131,21 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "keep a member whose disk failed",
+    kinds: "disk fails unseen; fail disk; restart after a failed disk; fail over",
     file: MEMBERSHIP,
     find: "  if (view.lags)\n",
     replace: "  if (view.lags && me === peer)\n",
   },
   {
     name: "record nobody as primary while the peer writes",
+    kinds: "peer restarts unseen; move primary; hang API; disk fails, then the link",
     file: DECISIONS,
     find: "({ ...rest, ...next })",
     replace: "({ ...rest, ...(next === undefined ? next : {}) })",
   },
   {
     name: "take the peer in by what was seen before another decision",
+    kinds: "answers are late; cut replication; unreliable API; cut replication one way",
     file: DECISIONS,
     find: "if (status?.epoch !== epoch)",
     replace: "if (epoch < 0)",
@@ -147,6 +159,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "connect one mirror while another pass takes it over",
+    kinds: "fail over; order is late; lose host",
     file: "reconcilers/mirror-replica/reconcile.ts",
     find: "return memory.locks.holding(names, () =>",
     replace: "return memory.locks.holding([replica.metadata.name, ...names.slice(names.length)], () =>",
@@ -159,12 +172,14 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "be served by a peer that waits for being overwritten",
+    kinds: "peer restarts unseen; fail disk; disk fails, then the link",
     file: MEMBERSHIP,
     find: "(connected(observed) && !waits)",
     replace: "(connected(observed) || waits)",
   },
   {
     name: "write past a member that waits for being overwritten",
+    kinds: "peer restarts unseen; reboot; disk fails, then the link; hang API",
     file: MEMBERSHIP,
     find: "? SOURCE.has(connection.replication)",
     replace: "? false",
@@ -177,24 +192,28 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "decide with a failed disk for all mirrors at once",
+    kinds: "disk fails, then the link; fail disk; cut replication; hang API",
     file: DECISIONS,
     find: "(old.primary === me && !behind.has(old.uid))",
     replace: "old.primary === me",
   },
   {
     name: "attach a disk under a frozen primary",
+    kinds: "disk fails, then the link; fail over; API down; cut replication; fail disk",
     file: MEMBERSHIP,
     find: 'if (observed.kernel?.role !== "Primary" || connected(observed)) return true;',
     replace: "if (observed !== undefined) return true;",
   },
   {
     name: "let a resync overwrite a member from outside",
+    kinds: "fail over; order is late; reboot; peer restarts unseen; kill agent",
     file: ANSWERS,
     find: "if (!entry.members.includes(peerHostName)) {",
     replace: "if (entry.members.length === 0) {",
   },
   {
     name: "stay a member while being overwritten",
+    kinds: "peer restarts unseen; cut replication; reboot",
     file: ANSWERS,
     find: "if (!entry.members.includes(hostName)) return PROCEED;",
     replace: "if (entry !== undefined) return PROCEED;",
@@ -207,12 +226,14 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "release a frozen device without a decision",
+    kinds: "helpers die in a failover; kill helpers; fail over",
     file: "reconcilers/mirror-replica/frozen.ts",
     find: 'if (outcome.kind === "refused") return outcome;',
     replace: "",
   },
   {
     name: "release a frozen device while the peer may come back",
+    kinds: "helpers die in a failover; kill helpers; cut replication one way",
     file: "reconcilers/mirror-replica/frozen.ts",
     find: 'if (kernel.connection !== undefined && kernel.connection.state !== "StandAlone")',
     replace: 'if (kernel.connection?.state === "never")',

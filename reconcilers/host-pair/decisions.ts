@@ -169,10 +169,10 @@ export function winAlone(mirror: MirrorId, me: string, behind: ReadonlySet<strin
 /**
  * `peer` has everything again: only the primary of the record may say so, after it saw both disks UpToDate and connected.
  * It need not be Primary in its kernel: as long as both are connected, whoever writes there writes to both, and nobody
- * else could be promoted. `epoch` is the record's as it was read before that look: a decision since then may be that
+ * else could be promoted; `writer` is the one that does, and becomes the record's primary. `epoch` is the record's as it was read before that look: a decision since then may be that
  * the peer was lost after it.
  */
-export function grow(mirror: MirrorId, me: string, peer: string, epoch: number): Decision {
+export function grow(mirror: MirrorId, me: string, peer: string, epoch: number, writer = me): Decision {
   return (status) => {
     if (status?.epoch !== epoch)
       return refused(RECORD_HAS_CHANGED, `the record is at epoch ${status?.epoch ?? 0}, it was at ${epoch}`);
@@ -183,7 +183,11 @@ export function grow(mirror: MirrorId, me: string, peer: string, epoch: number):
       return refused("NotMetSinceRestart", `${peer} has restarted and not said that it has met ${me} since`);
     if (entry.primary !== me)
       return refused("NotPrimary", `only the primary of ${label(mirror)} may take ${peer} back in`);
-    return changeOne(status, mirror, "PeerInSync", (old) => ({ ...old, members: [...old.members, peer].toSorted() }));
+    return changeOne(status, mirror, "PeerInSync", (old) => ({
+      ...old,
+      members: [...old.members, peer].toSorted(),
+      primary: writer,
+    }));
   };
 }
 

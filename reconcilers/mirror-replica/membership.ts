@@ -139,10 +139,11 @@ function join(view: MembershipView, entry: HostPairMirror): NeededDecision | und
       decision: decisions.claimPrimary(mirror, me),
       onlyForPromotion: true,
     };
+  const writer = kernel.role !== "Primary" && kernel.connection?.peerRole === "Primary" ? peer : me;
   if (isWhole(observed) && (kernel.role === "Primary" || alone) && mayGrow(view, entry))
     return {
       why: `take ${peer} in: both disks are UpToDate`,
-      decision: decisions.grow(mirror, me, peer, view.epoch),
+      decision: decisions.grow(mirror, me, peer, view.epoch, writer),
       grows: true,
     };
   return undefined;

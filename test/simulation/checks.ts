@@ -30,7 +30,8 @@ export function checkRecord(before: HostPairStatus | undefined, pair: HostPair, 
     // After a restore of the store the record is written from what is proved, not from what it was.
     if (after.incarnation !== before.incarnation) continue;
     if (grown && old.primary !== host) return `${host} makes a member of ${entry.name} without being its primary`;
-    if (entry.primary !== undefined && !old.members.includes(entry.primary))
+    // A host that is taken in by the primary may be named as primary at once: it is the one that writes.
+    if (entry.primary !== undefined && !grown && !old.members.includes(entry.primary))
       return `${entry.primary} becomes primary of ${entry.name} from outside`;
     if (entry.primary !== undefined && !entry.members.includes(entry.primary))
       return `the primary of ${entry.name} is no member`;

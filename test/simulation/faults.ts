@@ -39,14 +39,22 @@ export interface Fault {
 const FAIL_OVER_MS = LEASE_SECONDS * 1000 + 4000;
 export const CHAOS_MS = 20_000;
 
-export function makeFaults(random: Random): Fault[] {
+/** The misfortune of this name; RangeError: there is none. */
+export function faultKind(name: string): FaultKind {
+  const kind = KINDS.find((known) => known === name);
+  if (kind === undefined) throw new RangeError(`no misfortune is called "${name}"; there are: ${KINDS.join(", ")}`);
+  return kind;
+}
+
+/** `kinds`: what may happen; left out: anything. */
+export function makeFaults(random: Random, kinds: readonly FaultKind[] = KINDS): Fault[] {
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random.next() * list.length)] as T;
   const count = 2 + Math.floor(random.next() * 9);
   const faults = Array.from({ length: count }, () => ({
     atMs: Math.round(random.next() * CHAOS_MS),
     // Many short ones: what matters happens in the time of a reaction.
     forMs: Math.round(random.next() ** 2 * 12_000) + 50,
-    kind: pick(KINDS),
+    kind: pick(kinds),
     host: pick(HOSTS),
     mirror: pick(MIRROR_NAMES),
   }));

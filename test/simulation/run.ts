@@ -2,7 +2,7 @@ import { seededRandom } from "../../machinery/random.ts";
 import { LivelockError } from "../../machinery/virtual-clock.ts";
 import { wholeMirrors } from "./beginning.ts";
 import type { Violation } from "./checks.ts";
-import { CHAOS_MS, type Fault, inject, makeFaults, mendAll } from "./faults.ts";
+import { CHAOS_MS, type Fault, type FaultKind, inject, makeFaults, mendAll } from "./faults.ts";
 import { HOSTS, type HostName, MIRROR_NAMES, World } from "./world.ts";
 
 export interface Outcome {
@@ -27,7 +27,8 @@ const WRITE_MS = 10_000;
 /** One life in so many begins with empty disks, and with faults from its first moment. */
 const EMPTY_EVERY = 16;
 
-export const faultsOf = (seed: number): Fault[] => makeFaults(seededRandom(seed ^ 0x5eed));
+export const faultsOf = (seed: number, kinds?: readonly FaultKind[]): Fault[] =>
+  makeFaults(seededRandom(seed ^ 0x5eed), kinds);
 
 /** One life of the system, from empty disks to mended. Everything follows from the seed and the list of faults. */
 export async function simulate(

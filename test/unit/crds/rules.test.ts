@@ -83,6 +83,11 @@ describe("HostPair", () => {
       changed: pair({ members: ["alpha"], nonce: "n8" }),
       refused: "epoch",
     },
+    {
+      name: "a host that the primary takes in because it writes already",
+      old: shrunk,
+      changed: next({ by: "alpha", members: ["alpha", "beta"], primary: "beta" }),
+    },
     { name: "an epoch that is two higher", old: pair(), changed: pair({ epoch: 9, nonce: "n8" }), refused: "epoch" },
     { name: "an epoch that goes back", old: pair(), changed: pair({ epoch: 6, nonce: "n8" }), refused: "epoch" },
     { name: "the nonce of before", old: pair(), changed: pair({ epoch: 8 }), refused: "nonce" },

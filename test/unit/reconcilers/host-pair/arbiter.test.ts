@@ -244,6 +244,12 @@ describe("decisions", () => {
       [{ members: ["alpha", "beta"], primary: "alpha", window: undefined }],
     ],
     [
+      "growing by one that writes through the other",
+      decisions.grow(M1, "alpha", "beta", 5, "beta"),
+      [entry({ members: ["alpha"] })],
+      [{ members: ["alpha", "beta"], primary: "beta", window: undefined }],
+    ],
+    [
       "growing by what was seen before another decision",
       decisions.grow(M1, "alpha", "beta", 4),
       [entry({ members: ["alpha"] })],
