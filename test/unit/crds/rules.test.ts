@@ -87,6 +87,7 @@ describe("HostPair", () => {
       name: "a host that the primary takes in because it writes already",
       old: shrunk,
       changed: next({ by: "alpha", members: ["alpha", "beta"], primary: "beta" }),
+      refused: "",
     },
     { name: "an epoch that is two higher", old: pair(), changed: pair({ epoch: 9, nonce: "n8" }), refused: "epoch" },
     { name: "an epoch that goes back", old: pair(), changed: pair({ epoch: 6, nonce: "n8" }), refused: "epoch" },
