@@ -64,7 +64,7 @@ const SOON_MS = 2_000;
 const NOTED_MS = 300;
 /** Facts of DRBD change without an event that reaches the queue; events2 only makes it faster. */
 const OBSERVE_AGAIN_MS = 15_000;
-/** Where both copies are whole and talk to each other, every change of that is an event. */
+/** Where both sides are members, whole, and talk to each other, every change of that is an event. */
 const OBSERVE_WHOLE_MS = 60_000;
 
 /** One host's side of a Mirror: makes DRBD what the spec asks, as far as the record of the pair allows it. */
@@ -261,8 +261,8 @@ async function lockedStep(
   }
   // Looking for the peer is paced by time, not by events.
   const soon = fields.resync !== undefined || isVerifying(observed) || (replica.spec.connect && !connected(observed));
-  const whole = connected(observed) && observed.kernel?.device?.diskState === "UpToDate" && isPeerUpToDate(observed);
-  const calm = whole ? OBSERVE_WHOLE_MS : OBSERVE_AGAIN_MS;
+  const whole = observed.kernel?.device?.diskState === "UpToDate" && isPeerUpToDate(observed);
+  const calm = whole && connected(observed) && entry?.members.length === 2 ? OBSERVE_WHOLE_MS : OBSERVE_AGAIN_MS;
   const next = soon ? SOON_MS : calm;
   return end({
     fields,

@@ -40,6 +40,8 @@ export function volumeBindingReconciler(deps: VolumeBindingDeps): Reconcile {
   return async (context, request) => {
     const volume = deps.volumes.get(request);
     if (volume === undefined || volume.metadata.deletionTimestamp !== undefined) return done;
+    // Bound, and seen so: from here on the object speaks for itself, also of where its group has gone since.
+    if (volume.status?.hostName !== undefined) assumed.delete(volume.metadata.uid ?? "");
     if (assumed.has(volume.metadata.uid ?? "")) return done;
     const work = async () => {
       const report = bind(volume, deps, placedOn(volume.spec.volumeGroupRef.name));

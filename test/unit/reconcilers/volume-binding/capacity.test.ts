@@ -71,3 +71,15 @@ it("says when the group is missing", async () => {
   const { bind } = binder([volume("a", "1Mi")], { ...GROUP, status: {} });
   expect(await bind("a")).toBe("VolumeGroupNotReady");
 });
+
+it("follows the only volume's group to where its mirror's primary goes", async () => {
+  const volumes = [volume("a", "1Mi")];
+  const { hostName: _, ...spec } = GROUP.spec;
+  const group = { ...GROUP, spec, status: { ...GROUP.status, hostName: "alpha" } };
+  const { bind } = binder(volumes, group);
+  expect(await bind("a")).toBe("alpha");
+  // The cache has heard of it, and the group has gone.
+  volumes[0] = { ...volume("a", "1Mi"), status: { hostName: "alpha" } };
+  group.status.hostName = "beta";
+  expect(await bind("a")).toBe("beta");
+});
