@@ -6,6 +6,15 @@ import type { ConditionFact } from "../pass.ts";
 const bothConnected = (replicas: readonly MirrorReplica[]): boolean =>
   replicas.length === 2 && replicas.every(({ status }) => isConditionTrue(status?.conditions, "Connected"));
 
+/**
+ * They talk and hold one data generation. To be connected is not enough: two sides that were both written connect for a moment, each
+ * time that they try, before DRBD parts them again.
+ */
+function haveMet(replicas: readonly MirrorReplica[]): boolean {
+  const [a, b] = replicas.map(({ status }) => status?.currentUUID);
+  return bothConnected(replicas) && a !== undefined && a === b;
+}
+
 const wasSplit = ({ status }: Mirror): boolean => isConditionTrue(status?.conditions, "SplitBrain");
 
 /** What a side says that is written without leave: a hand promoted or released it. */
@@ -19,7 +28,8 @@ const trespasser = (replicas: readonly MirrorReplica[]): string | undefined =>
  * again they look as if they were only waiting for each other, so once seen it holds until they have met.
  */
 export function isSplit(mirror: Mirror, replicas: readonly MirrorReplica[]): boolean {
-  if (replicas.length !== 2 || bothConnected(replicas)) return false;
+  if (replicas.length !== 2 || haveMet(replicas)) return false;
+  if (bothConnected(replicas)) return wasSplit(mirror);
   const [a, b] = replicas.map(({ status }) => status?.currentUUID);
   const apart = replicas.every(
     ({ spec, status }) => spec.connect && status?.connectionState === "StandAlone" && status.diskState === "UpToDate",
@@ -38,7 +48,7 @@ export function splitBrainState(mirror: Mirror, replicas: readonly MirrorReplica
   const known = mirror.status?.splitBrain;
   if (victim === undefined) return undefined;
   if (known?.victim !== victim) return { victim, state: wasSplit(mirror) ? "Ordered" : "Void" };
-  if (known.state === "Ordered" && bothConnected(replicas)) return { victim, state: "Done" };
+  if (known.state === "Ordered" && haveMet(replicas)) return { victim, state: "Done" };
   return known;
 }
 

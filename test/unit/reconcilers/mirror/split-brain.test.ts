@@ -18,6 +18,11 @@ const split = [replica("alpha"), replica("beta")];
 const trying = [replica("alpha"), replica("beta", { connectionState: "Connecting" })];
 const met = [
   replica("alpha", { connectionState: "Connected" }, true),
+  replica("beta", { connectionState: "Connected", currentUUID: "00AA" }, true),
+];
+/** For a moment, before DRBD sees that both were written; or while the victim is being filled. */
+const talking = [
+  replica("alpha", { connectionState: "Connected" }, true),
   replica("beta", { connectionState: "Connected" }, true),
 ];
 
@@ -40,6 +45,8 @@ test.each([
   },
   { name: "one only waits for the other", was: false, replicas: trying, is: false },
   { name: "one tries again after a split", was: true, replicas: trying, is: true },
+  { name: "they have only begun to talk", was: true, replicas: talking, is: true },
+  { name: "one is filled after it was away", was: false, replicas: talking, is: false },
   { name: "they have met", was: true, replicas: met, is: false },
 ])("split brain when $name: $is", ({ was, replicas, is }) => {
   expect(isSplit(mirror({ was }), replicas)).toBe(is);
@@ -63,6 +70,12 @@ test.each([
     name: "is being followed",
     of: { was: true, victim: "beta", state: { victim: "beta", state: "Ordered" } },
     replicas: trying,
+    state: "Ordered",
+  },
+  {
+    name: "is being followed, and they talk",
+    of: { was: true, victim: "beta", state: { victim: "beta", state: "Ordered" } },
+    replicas: talking,
     state: "Ordered",
   },
   {
