@@ -7,7 +7,14 @@ const suite = (name: string, include: readonly string[], testTimeout: number) =>
 
 /** Emulated machines share two cores with the test: one scenario after another. */
 const lab = (name: string, include: readonly string[]) => ({
-  test: { name, include: [...include], testTimeout: 600_000, hookTimeout: 900_000, fileParallelism: false },
+  test: {
+    name,
+    include: [...include],
+    setupFiles: ["test/lab/on-failure.ts"],
+    testTimeout: 600_000,
+    hookTimeout: 900_000,
+    fileParallelism: false,
+  },
 });
 
 export default defineConfig({

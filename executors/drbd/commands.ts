@@ -13,6 +13,10 @@ const look = (...argv: [string, ...string[]]): Command => ({ kind: "run", argv, 
 
 /** State of all resources, with sizes and out-of-sync counts, in one call. */
 export const eventsNow: Command = look("drbdsetup", "events2", "--now", "--statistics");
+/** What the kernel has, of every resource; settings that have their default are left out. */
+export const showResources: Command = look("drbdsetup", "show");
+/** The same of one resource, with all its settings. */
+export const showSettings = (name: string): Command => look("drbdsetup", "show", "--show-defaults", name);
 
 /**
  * Overwrites the end of the disk without asking: drbdmeta takes any old bytes of a recycled disk for data and would

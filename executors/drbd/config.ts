@@ -53,18 +53,29 @@ export const configDigest = (text: string): string => createHash("sha256").updat
 const DEFAULT_RESYNC_RATE_BYTES = 100 * 2 ** 20;
 
 /**
- * What the promises rest on; never weakened, and checked in the running kernel at every start of the agent:
+ * What the promises rest on; never weakened, and read back from the running kernel at every start of the agent:
  * the freeze on a lost peer (`fencing`), the tombstone on a failed disk (`on-io-error`), no answer without data
  * (`on-no-data-accessible`), no automatic discarding of anybody's writes (`after-sb-*`, `rr-conflict`).
  */
-const SAFE_DISK = ["on-io-error call-local-io-error;", "fencing resource-and-stonith;"];
-const SAFE_NET = [
-  "protocol C;",
-  "after-sb-0pri discard-zero-changes;",
-  "after-sb-1pri disconnect;",
-  "after-sb-2pri disconnect;",
-  "rr-conflict disconnect;",
-];
+export const SAFE_SETTINGS = {
+  options: new Map([["on-no-data-accessible", "suspend-io"]]),
+  disk: new Map([
+    ["on-io-error", "call-local-io-error"],
+    ["fencing", "resource-and-stonith"],
+  ]),
+  net: new Map([
+    ["protocol", "C"],
+    ["after-sb-0pri", "discard-zero-changes"],
+    ["after-sb-1pri", "disconnect"],
+    ["after-sb-2pri", "disconnect"],
+    ["rr-conflict", "disconnect"],
+  ]),
+} as const;
+const lines = (settings: ReadonlyMap<string, string>): string[] =>
+  [...settings].map(([key, value]) => `${key} ${value};`);
+const SAFE_DISK = lines(SAFE_SETTINGS.disk);
+const [ON_IO_ERROR = "", FENCING = ""] = SAFE_DISK;
+const SAFE_NET = lines(SAFE_SETTINGS.net);
 
 /** DRBD counts `timeout` and `ping-timeout` in tenths of a second, the intervals in seconds. */
 const timing = (tuning: Tuning): string[] => [
@@ -75,8 +86,8 @@ const timing = (tuning: Tuning): string[] => [
   "ko-count 7;",
 ];
 
-const indent = (depth: number, lines: readonly string[]): string[] =>
-  lines.map((line) => (line === "" ? "" : `${"  ".repeat(depth)}${line}`));
+const indent = (depth: number, body: readonly string[]): string[] =>
+  body.map((line) => (line === "" ? "" : `${"  ".repeat(depth)}${line}`));
 
 const section = (head: string, body: readonly string[]): string[] => [`${head} {`, ...indent(1, body), "}"];
 
@@ -86,7 +97,7 @@ const section = (head: string, body: readonly string[]): string[] => [`${head} {
  */
 export function renderConfig84(config: ResourceConfig): string {
   const body = [
-    ...section("options", ["on-no-data-accessible suspend-io;"]),
+    ...section("options", lines(SAFE_SETTINGS.options)),
     ...section("disk", [...SAFE_DISK, ...diskTuning(config.tuning)]),
     ...section("net", [...SAFE_NET, ...timing(config.tuning), ...variableNet(config)]),
     ...hosts(config, "fixed order"),
@@ -97,9 +108,9 @@ export function renderConfig84(config: ResourceConfig): string {
 /** The same for DRBD 9, where `fencing` belongs to the connection and every host has a node id. */
 export function renderConfig9(config: ResourceConfig): string {
   const body = [
-    ...section("options", ["on-no-data-accessible suspend-io;", "auto-promote no;", "quorum off;"]),
-    ...section("disk", ["on-io-error call-local-io-error;", ...diskTuning(config.tuning)]),
-    ...section("net", ["fencing resource-and-stonith;", ...SAFE_NET, ...timing(config.tuning), ...variableNet(config)]),
+    ...section("options", [...lines(SAFE_SETTINGS.options), "auto-promote no;", "quorum off;"]),
+    ...section("disk", [ON_IO_ERROR, ...diskTuning(config.tuning)]),
+    ...section("net", [FENCING, ...SAFE_NET, ...timing(config.tuning), ...variableNet(config)]),
     ...hosts(config, "with node id"),
   ];
   return [HEADER, ...section(`resource ${config.name}`, body), ""].join("\n");
@@ -118,18 +129,18 @@ export const diskOptionArguments = (config: ResourceConfig): readonly string[] =
   [...SAFE_DISK, ...diskTuning(config.tuning)].map((line) => `--${line.replace(" ", "=").replace(";", "")}`);
 
 function variableNet(config: ResourceConfig): string[] {
-  const lines = [
+  const body = [
     "max-buffers 8000;",
     "verify-alg crc32c;",
     `allow-two-primaries ${config.twoPrimaries ? "yes" : "no"};`,
   ];
-  if (config.sharedSecret === undefined) return lines;
+  if (config.sharedSecret === undefined) return body;
   if (!/^[^"\\\n]{1,64}$/.test(config.sharedSecret))
     throw new TerminalError(
       "SecretInvalid",
       `the shared secret of ${config.name} must have 1 to 64 characters without quotes, backslashes or line ends`,
     );
-  return [...lines, "cram-hmac-alg sha256;", `shared-secret "${config.sharedSecret}";`];
+  return [...body, "cram-hmac-alg sha256;", `shared-secret "${config.sharedSecret}";`];
 }
 
 /** Both hosts write the sections in the same order, so that the two files differ in nothing but `disk`. */

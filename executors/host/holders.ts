@@ -1,5 +1,8 @@
+import { basename } from "node:path";
 import { CommandError } from "../command/errors.ts";
 import type { Command, Executor } from "../command/types.ts";
+import { showResources } from "../drbd/commands.ts";
+import { parseShow } from "../drbd/parse-show.ts";
 import { HostParseError } from "./devices.ts";
 
 const look = (argv: Command["argv"]): Command => ({ kind: "run", argv, mutates: false });
@@ -35,13 +38,23 @@ interface Node {
  */
 export async function observeClaims(device: string, exec: Executor, signal: AbortSignal): Promise<readonly string[]> {
   const node = await blockTree(device, exec, signal);
-  return node === undefined ? [] : claims(node);
+  return node === undefined ? [] : claims(node, await observeMirrored(exec, signal));
 }
 
 /** Everybody who has a device in use, in words for people: what the kernel keeps it for, and processes by name and number. */
 export async function observeHolders(device: string, exec: Executor, signal: AbortSignal): Promise<readonly string[]> {
   const node = await blockTree(device, exec, signal);
-  return node === undefined ? [] : [...claims(node), ...(await processes(node.kname, exec, signal))];
+  if (node === undefined) return [];
+  return [...claims(node, await observeMirrored(exec, signal)), ...(await processes(node.kname, exec, signal))];
+}
+
+/** What DRBD has attached, kernel's name of the device -> DRBD's device: lsblk does not see what DRBD stands on. */
+async function observeMirrored(exec: Executor, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
+  if ((await exec.read("/sys/module/drbd/version", signal)) === undefined) return new Map();
+  const mirrored = new Map<string, string>();
+  for (const { backing, minor } of parseShow((await exec.run(showResources, signal)).stdout).values())
+    if (backing !== undefined) mirrored.set(basename(await exec.realPath(backing, signal)), `/dev/drbd${minor}`);
+  return mirrored;
 }
 
 async function blockTree(device: string, exec: Executor, signal: AbortSignal): Promise<Node | undefined> {
@@ -65,16 +78,20 @@ export function parseBlockTree(stdout: string): Node | undefined {
   return parsed.blockdevices[0];
 }
 
-/** A partition is a part of its disk, and counts only when it is in use itself; whatever else stands on a device has it open. */
-export function claims(node: Node): readonly string[] {
+/**
+ * A partition is a part of its disk, and counts only when it is in use itself; whatever else stands on a device has it open.
+ * `mirrored`: devices that DRBD has attached, by the kernel's name.
+ */
+export function claims(node: Node, mirrored: ReadonlyMap<string, string>): readonly string[] {
   const mounts = (node.mountpoints ?? []).flatMap((point) =>
     point === null ? [] : [point === "[SWAP]" ? "used as swap" : `mounted at ${point}`],
   );
   const above = (node.children ?? []).flatMap((child) => {
-    if (child.type !== "part") return [child.path, ...claims(child)];
-    return claims(child).map((claim) => `${child.path} ${claim}`);
+    const its = claims(child, mirrored);
+    return child.type === "part" ? its.map((claim) => `${child.path} ${claim}`) : [child.path, ...its];
   });
-  return [...mounts, ...above];
+  const mirror = mirrored.get(node.kname);
+  return [...mounts, ...above, ...(mirror === undefined || above.includes(mirror) ? [] : [mirror])];
 }
 
 /** More names help nobody. */

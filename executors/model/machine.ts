@@ -314,6 +314,7 @@ export class ModelMachine {
     const words = args.filter((word) => !word.startsWith("--"));
     const [verb = "", subject = ""] = words;
     if (verb === "events2") return tools.events();
+    if (verb === "show") return tools.show(subject);
     if (verb === "get-gi" && program === "drbdsetup") return tools.generations(Number(subject));
     if (verb === "suspend-io" || verb === "resume-io") {
       if (verb === "suspend-io") tools.suspend(Number(subject));

@@ -303,6 +303,12 @@ export class DrbdTools {
     return [...lines, "exists -", ""].join("\n");
   }
 
+  /** `drbdsetup show --show-defaults`, of one resource or of all (""); of its settings those that the model knows. */
+  show(name: string): string {
+    const all = [...this.#model.kernel(this.#host).values()].filter((each) => name === "" || each.name === name);
+    return all.map(shown).join("");
+  }
+
   generations(minor: number): string {
     return this.#generations(this.#byMinor(minor).disk);
   }
@@ -331,6 +337,14 @@ const UNFENCED = denied(-7, "Refusing to be Primary while peer is not outdated")
 
 /** Of a disk whose size is of no interest. */
 const DEFAULT_BYTES = 64 * 2 ** 20;
+
+function shown({ name, options, disk }: ModelReplica): string {
+  const { onNoData, minor, diskPath, onIoError, fencing } = options;
+  const below = disk === undefined ? "none" : `"${diskPath}"`;
+  const settings = disk === undefined ? "" : `disk { \n on-io-error ${onIoError};\n fencing ${fencing};\n }\n`;
+  return `resource ${name} {\n options {\n on-no-data-accessible ${onNoData};\n }
+ _this_host {\n volume 0 {\n device minor ${minor};\n disk ${below};\n ${settings}}\n }\n}\n`;
+}
 
 function eventLines(replica: ModelReplica): string[] {
   const { name, role, options, hasMinor } = replica;

@@ -35,6 +35,7 @@ import { FileSystems, fileSystemPass } from "./file-system.ts";
 import { Meetings } from "./meetings.ts";
 import { discardPass } from "./split-brain.ts";
 import { believeRestored } from "./restored.ts";
+import { SafetySettings } from "./settings.ts";
 import { replicaConditions, replicaFields } from "./status.ts";
 import { type Surroundings, surroundings } from "./surroundings.ts";
 import { takeOver } from "./takeover.ts";
@@ -73,6 +74,7 @@ export function mirrorReplicaReconciler(deps: MirrorReplicaDeps): Reconcile {
     meetings: new Meetings(deps.monotonicMs),
     verifications: new Verifications(),
     files: new FileSystems(),
+    settings: new SafetySettings(),
     locks: new Locks(),
   };
   return async (context, request) => {
@@ -95,6 +97,7 @@ interface Memory {
   readonly meetings: Meetings;
   readonly verifications: Verifications;
   readonly files: FileSystems;
+  readonly settings: SafetySettings;
   /** By resource. */
   readonly locks: Locks;
 }
@@ -151,9 +154,12 @@ async function lockedStep(
   const pair = pairName(replica.spec.hostName, replica.spec.peerHostName);
   // The record first: what is seen after it is not of before a decision that it shows.
   const reading = await deps.arbiter.read(pair, context.signal);
-  const observed = await observeReplica(resourceName(replica), found.disk, deps.exec, context.signal);
-  const { meetings, verifications, files } = memory;
   const resource = resourceName(replica);
+  const seen = await observeReplica(resource, found.disk, deps.exec, context.signal);
+  const { meetings, verifications, files } = memory;
+  const settings = await memory.settings.look(resource, seen, deps.exec, context.signal);
+  const observed = settings.again ? { ...seen, appliedDigest: undefined } : seen;
+  if (settings.again) deps.replicas.event(replica, "Warning", "SettingsUnsafe", settings.problems.join(", "));
   const comparison = verifications.look(resource, replica, observed, context.now());
   const fileSystem = files.known(resource, replica, deps.mirrors.get(mirrorOf(replica)));
   const fields = reported(replica, replicaFields(replica, observed, context.now()), comparison.state, fileSystem);
@@ -259,6 +265,7 @@ async function lockedStep(
       return { report: changed(replica, fields), goOn: true };
     }
   }
+  if (settings.problems.length > 0) return end(waiting("SettingsUnsafe", unsafe(resource, settings.problems), fields));
   // Looking for the peer is paced by time, not by events.
   const soon = fields.resync !== undefined || isVerifying(observed) || (replica.spec.connect && !connected(observed));
   const whole = observed.kernel?.device?.diskState === "UpToDate" && isPeerUpToDate(observed);
@@ -272,6 +279,9 @@ async function lockedStep(
 }
 
 const isPeerUpToDate = ({ kernel }: ObservedReplica): boolean => kernel?.connection?.peerDiskState === "UpToDate";
+
+const unsafe = (name: string, problems: readonly string[]): string =>
+  `DRBD's settings of ${name} were changed by something else, and applying the file did not change them back: ${problems.join(", ")}; end what changes them, then drbdadm adjust ${name}`;
 
 /** Another host goes on: this one becomes secondary once nothing has the device open. Nothing is forced. */
 async function stepDown(

@@ -4,14 +4,21 @@ import { Cluster } from "../../hack/lab/cluster.ts";
 import { Lab, type LabOptions } from "../../hack/lab/lab.ts";
 import type { GuestName } from "../../hack/lab/state.ts";
 
+/** Those that a failed test asks for their state. */
+export const running = new Set<Fixture>();
+
 /** A lab with Ferrite on it, for one test file; `stop` leaves nothing behind. */
 export class Fixture {
   readonly lab: Lab;
   readonly cluster: Cluster;
 
-  private constructor(lab: Lab, cluster: Cluster) {
+  readonly hosts: readonly GuestName[];
+
+  private constructor(lab: Lab, cluster: Cluster, hosts: readonly GuestName[]) {
     this.lab = lab;
     this.cluster = cluster;
+    this.hosts = hosts;
+    running.add(this);
   }
 
   static async start(
@@ -22,10 +29,11 @@ export class Fixture {
     const lab = await Lab.start({ ...options, name, diesWithUs: true, log: (line) => console.log(line) });
     // A run that was killed leaves its store behind; the next one must not find objects of machines that are gone.
     const folder = resolve(import.meta.dirname, `../../.ferrite/lab-cluster/${name}-${process.pid}`);
-    return new Fixture(lab, await Cluster.start(lab, folder, hosts));
+    return new Fixture(lab, await Cluster.start(lab, folder, hosts), hosts);
   }
 
   async stop(): Promise<void> {
+    running.delete(this);
     await this.cluster.stop();
     await this.lab.stop();
     this.cluster.remove();

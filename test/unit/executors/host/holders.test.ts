@@ -6,6 +6,7 @@ import type { Command, Executor } from "../../../../executors/command/types.ts";
 import {
   claims,
   inUseMessage,
+  observeClaims,
   observeHolders,
   type parseBlockTree,
   saysBusy,
@@ -29,7 +30,7 @@ it.each([
   ["/dev/vdd", ["mounted at /mnt/x"]],
   ["/dev/vde", []],
 ])("names what the kernel keeps %s for: %j", (path, expected) => {
-  expect(claims(recorded.find((node) => node.path === path)!)).toEqual(expected);
+  expect(claims(recorded.find((node) => node.path === path)!, new Map())).toEqual(expected);
 });
 
 it("counts a partition only when it is in use itself", () => {
@@ -40,7 +41,11 @@ it("counts a partition only when it is in use itself", () => {
     mountpoints: [mountpoint],
   });
   const disk = { path: "/dev/sda", kname: "sda", type: "disk", children: [part("sda1", null), part("sda2", "[SWAP]")] };
-  expect(claims(disk)).toEqual(["/dev/sda2 used as swap"]);
+  expect(claims(disk, new Map())).toEqual(["/dev/sda2 used as swap"]);
+  expect(claims(disk, new Map([["sda1", "/dev/drbd1000"]]))).toEqual([
+    "/dev/sda1 /dev/drbd1000",
+    "/dev/sda2 used as swap",
+  ]);
 });
 
 it("names processes, although some end while it looks", async () => {
@@ -63,6 +68,21 @@ it("names processes, although some end while it looks", async () => {
   expect(inUseMessage("/dev/vg/a", holders)).toBe(
     "/dev/vg/a is in use: qemu-system-x86 (process 71), a process (process 80)",
   );
+});
+
+it("names the mirror that DRBD has on a device, by whatever link it was attached", async () => {
+  const lsblk = { blockdevices: [{ path: "/dev/vdb", kname: "vdb", type: "disk", mountpoints: [null] }] };
+  const show = fixture("drbd/9.22.0-kernel-8.4.11/drbdsetup-show.json").stdout;
+  const exec: Executor = {
+    async run({ argv }: Command) {
+      const stdout = argv[0] === "lsblk" ? JSON.stringify(lsblk) : show;
+      return { exitCode: 0, stdout, stderr: "" };
+    },
+    realPath: async (path) => (path === "/dev/disk/by-id/virtio-alpha-disk1-part1" ? "/dev/vdb" : path),
+    write: () => Promise.reject(new Error("only looks")),
+    read: async (path) => (path === "/sys/module/drbd/version" ? "8.4.11" : undefined),
+  };
+  expect(await observeClaims("/dev/vdb", exec, never)).toEqual(["/dev/drbd1000"]);
 });
 
 it("knows a refusal for a device in use from any other", () => {

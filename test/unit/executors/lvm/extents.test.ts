@@ -86,6 +86,7 @@ test.each([
       stdout: '{"blockdevices":[{"path":"/dev/x","kname":"x","type":"disk","mountpoints":[null]}]}',
       stderr: "",
     },
+    { kind: "read" as const, path: "/sys/module/drbd/version", content: undefined },
   ];
   const player = replayExecutor(tape);
   expect(await probeDevice("/dev/x", "/dev/x", player, never)).toMatchObject({ present: "yes", holdsData });
