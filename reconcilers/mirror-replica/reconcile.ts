@@ -159,7 +159,6 @@ async function lockedStep(
   const { meetings, verifications, files } = memory;
   const settings = await memory.settings.look(resource, seen, deps.exec, context.signal);
   const observed = settings.again ? { ...seen, appliedDigest: undefined } : seen;
-  if (settings.again) deps.replicas.event(replica, "Warning", "SettingsUnsafe", settings.problems.join(", "));
   const comparison = verifications.look(resource, replica, observed, context.now());
   const fileSystem = files.known(resource, replica, deps.mirrors.get(mirrorOf(replica)));
   const fields = reported(replica, replicaFields(replica, observed, context.now()), comparison.state, fileSystem);
@@ -236,6 +235,10 @@ async function lockedStep(
   const plan = planReplica(desired, observed);
   const device = isAttached(observed.kernel) ? `/dev/drbd${minor}` : found.disk;
   const result = await applyPlan(plan, { access: deps.replicas, object: replica, exec: deps.exec, context, device });
+  if (result === "changed" && settings.again && isAttached(observed.kernel)) {
+    memory.settings.tried(resource);
+    deps.replicas.event(replica, "Warning", "SettingsUnsafe", `set back: ${settings.problems.join(", ")}`);
+  }
   if (result === "changed" && isGrowth(plan))
     return end({ ...changed(replica, fields), next: requeueAfter(SOON_MS, "see how far it has grown") });
   if (result === "changed") return { report: changed(replica, fields), goOn: true };
@@ -265,23 +268,28 @@ async function lockedStep(
       return { report: changed(replica, fields), goOn: true };
     }
   }
-  if (settings.problems.length > 0) return end(waiting("SettingsUnsafe", unsafe(resource, settings.problems), fields));
   // Looking for the peer is paced by time, not by events.
   const soon = fields.resync !== undefined || isVerifying(observed) || (replica.spec.connect && !connected(observed));
   const whole = observed.kernel?.device?.diskState === "UpToDate" && isPeerUpToDate(observed);
   const calm = whole && connected(observed) && entry?.members.length === 2 ? OBSERVE_WHOLE_MS : OBSERVE_AGAIN_MS;
   const next = soon ? SOON_MS : calm;
+  const [state, ...others] = replicaConditions(replica, observed, isLoser(view));
+  const first = settings.problems.length > 0 ? unsafe(resource, settings.problems) : state;
   return end({
     fields,
-    conditions: replicaConditions(replica, observed, isLoser(view)),
+    conditions: [first, ...others].filter((fact) => fact !== undefined),
     next: requeueAfter(next, "look at DRBD again"),
   });
 }
 
 const isPeerUpToDate = ({ kernel }: ObservedReplica): boolean => kernel?.connection?.peerDiskState === "UpToDate";
 
-const unsafe = (name: string, problems: readonly string[]): string =>
-  `DRBD's settings of ${name} were changed by something else, and applying the file did not change them back: ${problems.join(", ")}; end what changes them, then drbdadm adjust ${name}`;
+const unsafe = (name: string, problems: readonly string[]) =>
+  ready(
+    "False",
+    "SettingsUnsafe",
+    `DRBD's settings of ${name} were changed by something else, and applying the file did not change them back: ${problems.join(", ")}; end what changes them, then drbdadm adjust ${name}`,
+  );
 
 /** Another host goes on: this one becomes secondary once nothing has the device open. Nothing is forced. */
 async function stepDown(

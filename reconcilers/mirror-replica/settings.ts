@@ -12,7 +12,7 @@ export class SafetySettings {
   /** Digest of the file whose settings were seen in the kernel; by resource. */
   readonly #seen = new Map<string, string>();
   /** Applied anew for their sake, and not seen yet; by resource. */
-  readonly #mended = new Set<string>();
+  readonly #tried = new Set<string>();
 
   /**
    * What is wrong, in words; empty: nothing, or there is nothing to look at. `again`: the file is to be applied once more, which
@@ -29,12 +29,15 @@ export class SafetySettings {
     const shown = parseShow((await exec.run(commands.showSettings(name), signal)).stdout).get(name);
     if (shown === undefined) return { problems: [], again: false }; // gone since it was observed
     const problems = differences(shown);
-    const again = problems.length > 0 && !this.#mended.has(name);
-    if (again) this.#mended.add(name);
-    if (problems.length > 0) return { problems, again };
-    this.#mended.delete(name);
+    if (problems.length > 0) return { problems, again: !this.#tried.has(name) };
+    this.#tried.delete(name);
     this.#seen.set(name, appliedDigest);
-    return { problems, again };
+    return { problems, again: false };
+  }
+
+  /** The file was applied anew for what `look` said: doing it again would change nothing. */
+  tried(name: string): void {
+    this.#tried.add(name);
   }
 }
 

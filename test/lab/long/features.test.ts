@@ -89,6 +89,8 @@ it("a volume group on a mirror follows the primary, with its volumes", async () 
   await f.waitFor("mirror/carrier", "condition=InSync", 240);
   await f.apply("VolumeGroup", "travelling", {
     physicalVolumes: [{ mirrorRef: { namespace: "default", name: "carrier" } }],
+    // A thick volume holds what its place on the disk held before: of the mirrors above.
+    overwrite: true,
     deletionPolicy: "Delete",
   });
   await f.apply("Volume", "inner", {
