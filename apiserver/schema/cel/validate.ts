@@ -1,6 +1,16 @@
 import { Optional } from "@marcbachmann/cel-js";
 import type { FieldError } from "../../status.ts";
-import { childPath, forbidden, goJson, indexPath, invalidValue, isObject, keyPath, required } from "../field-error.ts";
+import {
+  childPath,
+  forbidden,
+  goJson,
+  indexPath,
+  invalidValue,
+  isObject,
+  keyPath,
+  NO_FIELD,
+  required,
+} from "../field-error.ts";
 import { mapKey } from "../list-type.ts";
 import { getOwn } from "../node.ts";
 import type { Excuse } from "../values.ts";
@@ -100,7 +110,7 @@ function runRules(node: RuleNode, place: Place, run: Run, errors: FieldError[]):
   if (errors.length >= MAX_ERRORS) throw new Stop();
   const typeName = schema.type ?? "";
   const problem = (detail: string): void => {
-    errors.push(invalidValue(place.path, typeName, detail));
+    errors.push(invalidValue(place.path || NO_FIELD, typeName, detail));
   };
   const values = type === undefined ? undefined : makeVariables(type, place, problem);
   for (const compiled of rules) {
@@ -154,7 +164,7 @@ function runRule(
   if (result.kind === "failed") problem(failureText(result.message, ruleText(compiled)));
   else if (result.value !== true && (usesOldSelf || !run.isExcused(place.pointer))) {
     const detail = messageOf(compiled, variables, run) ?? defaultMessage(compiled);
-    const path = compiled.fieldPath === "" ? place.path : childPath(place.path, compiled.fieldPath);
+    const path = compiled.fieldPath === "" ? place.path || NO_FIELD : childPath(place.path, compiled.fieldPath);
     errors.push(errorFor(compiled, path, { value: place.value, typeName, detail }));
   }
 }

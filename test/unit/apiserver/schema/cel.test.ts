@@ -31,6 +31,19 @@ const NAMED = list(object({ name: STRING, size: INT }), {
   "x-kubernetes-list-map-keys": ["name"],
 });
 
+it("a rule at the root, or one that does not compile there, blames the field <nil>, as a Kubernetes apiserver does", () => {
+  const root = (rule: ValidationRule): SchemaNode => ({ ...of(INT), "x-kubernetes-validations": [rule] });
+  expect(check(root({ rule: "self.spec.x > 5", message: "too small" }), 1)).toEqual([
+    "<nil>: Invalid value: too small",
+  ]);
+  expect(check(root({ rule: "self.spec.x / 0 > 5" }), 1)).toEqual([
+    expect.stringMatching(/^<nil>: Invalid value: .*zero/),
+  ]);
+  expect(check(root({ rule: "self.spec.x > 5", message: "too small", fieldPath: ".spec.x" }), 1)).toEqual([
+    "spec.x: Invalid value: too small",
+  ]);
+});
+
 /** Rules that hold for the value, as upstream's table of valid rules has them. */
 it.each<[string, SchemaNode, unknown]>([
   ["self + 1 == 6 && self / 2 == 2 && self % 2 == 1", INT, 5],
