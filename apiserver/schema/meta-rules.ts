@@ -60,7 +60,7 @@ export function labelValueProblem(text: string): string | undefined {
   );
 }
 
-function pathSegmentProblem(name: string): string | undefined {
+export function pathSegmentProblem(name: string): string | undefined {
   if (name === "." || name === "..") return `may not be '${name}'`;
   const wrong = ["/", "%"].find((char) => name.includes(char));
   return wrong === undefined ? undefined : `may not contain '${wrong}'`;

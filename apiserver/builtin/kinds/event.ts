@@ -1,5 +1,6 @@
 import type { KubeObject } from "../../../machinery/object.ts";
 import type { PrinterColumn, Strategy } from "../../registry/types.ts";
+import { pathSegmentProblem } from "../../schema/meta-rules.ts";
 import type { FieldError } from "../../status.ts";
 import type { BuiltinKind } from "../builtin-kind.ts";
 import { invalidValue, requiredValue } from "../field-errors.ts";
@@ -71,7 +72,12 @@ const fieldsOf = (reference: string): string[] =>
     (field) => `${reference}.${field}`,
   );
 
-const STRATEGY: Partial<Strategy> = { allowCreateOnUpdate: true, ttlSeconds: EVENT_TTL_SECONDS };
+const STRATEGY: Partial<Strategy> = {
+  allowCreateOnUpdate: true,
+  ttlSeconds: EVENT_TTL_SECONDS,
+  // Named after their objects, which may be ClusterRoles such as system:node.
+  validateName: pathSegmentProblem,
+};
 
 export const coreEventKind: BuiltinKind = {
   group: "",

@@ -1,5 +1,6 @@
 import type { KubeObject } from "../../../machinery/object.ts";
 import type { PrinterColumn } from "../../registry/types.ts";
+import { pathSegmentProblem } from "../../schema/meta-rules.ts";
 import type { FieldError } from "../../status.ts";
 import { AGE, type BuiltinKind } from "../builtin-kind.ts";
 import { forbidden, invalidValue, notSupported, requiredValue } from "../field-errors.ts";
@@ -86,12 +87,8 @@ const roleRef = atomic(
   ),
 );
 
-/** RBAC names are path segments: colons are welcome. */
-function validateName(name: string): string | undefined {
-  if (name === "." || name === "..") return `may not be '${name}'`;
-  const bad = ["/", "%"].find((character) => name.includes(character));
-  return bad === undefined ? undefined : `may not contain '${bad}'`;
-}
+/** Colons are welcome. */
+const validateName = pathSegmentProblem;
 
 const ROLE_COLUMNS: readonly PrinterColumn[] = [
   { name: "Created At", type: "string", jsonPath: ".metadata.creationTimestamp" },

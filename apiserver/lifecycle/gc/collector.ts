@@ -4,6 +4,7 @@ import type { Propagation } from "../../verbs/delete-options.ts";
 import { type Cluster, findKind } from "../cluster.ts";
 import { Loop, type LoopDeps } from "../loop.ts";
 import type { FeedSubscriber } from "../object-feed.ts";
+import { reportInvalidOwner } from "./invalid-owner-event.ts";
 import { blocks, FOREGROUND, type Node, ORPHAN, OwnerGraph, toNode } from "./graph.ts";
 
 /** Recorders make them by the thousand and they own nothing; Kubernetes' collector leaves them out too. */
@@ -102,7 +103,8 @@ export class GarbageCollector implements FeedSubscriber {
 
   /** Deletes the object if nobody owns it any more, or drops the references that lead nowhere. */
   async #collect(node: Node, live: KubeObject): Promise<number | void> {
-    if (this.#namesNamespacedOwner(node)) return this.#keep(node);
+    const unresolvable = this.#namespacedOwner(node);
+    if (unresolvable !== undefined) return this.#keep(node, unresolvable);
     const owners = await this.#classify(node);
     const lost = [...owners.dangling, ...owners.waiting];
     if (lost.length === 0) return owners.observed ? undefined : RECHECK_MS;
@@ -126,15 +128,16 @@ export class GarbageCollector implements FeedSubscriber {
   }
 
   /** A cluster-scoped object cannot be owned from inside a namespace: there is no telling which one is meant. */
-  #namesNamespacedOwner({ namespace, owners }: Node): boolean {
-    if (namespace !== "") return false;
-    return owners.some((owner) => findKind(this.#cluster, groupOf(owner.apiVersion), owner.kind)?.namespaced === true);
+  #namespacedOwner({ namespace, owners }: Node): OwnerReference | undefined {
+    if (namespace !== "") return undefined;
+    return owners.find((owner) => findKind(this.#cluster, groupOf(owner.apiVersion), owner.kind)?.namespaced === true);
   }
 
   /** As Kubernetes does since 1.20: what cannot be resolved is never collected, whatever the other owners are. */
-  #keep({ resource, name }: Node): void {
+  async #keep(node: Node, owner: OwnerReference): Promise<void> {
     const why = "a cluster-scoped object names an owner of a namespaced kind: it is never collected";
-    this.#deps.log.warn({ kind: resource.kind, name }, why);
+    this.#deps.log.warn({ kind: node.resource.kind, name: node.name }, why);
+    await reportInvalidOwner(this.#cluster, this.#deps.clock, node, owner);
   }
 
   async #classify(node: Node): Promise<Owners> {
@@ -146,6 +149,9 @@ export class GarbageCollector implements FeedSubscriber {
   async #stateOf(owner: OwnerReference, dependent: Node): Promise<State> {
     const known = this.#graph.get(owner.uid);
     if (known?.observed === true && isMeant(known, owner, dependent)) return known.foreground ? "waiting" : "solid";
+    if (known?.observed === true && known.resource.namespaced && known.namespace !== dependent.namespace) {
+      await reportInvalidOwner(this.#cluster, this.#deps.clock, dependent, owner);
+    }
     const resource = findKind(this.#cluster, groupOf(owner.apiVersion), owner.kind);
     if (resource === undefined) {
       if (this.#gone.has(owner.uid)) return "dangling";

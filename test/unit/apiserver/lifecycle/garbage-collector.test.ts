@@ -25,6 +25,12 @@ const gone = (...names: string[]) =>
 const patch = (name: string, metadata: object) =>
   world.ask("PATCH", `${MAPS}/${name}`, { metadata }, { "content-type": "application/merge-patch+json" });
 
+/** Events about owners that cannot be where they are looked for. */
+async function invalidOwners(namespace: string): Promise<KubeObject[]> {
+  const path = `/api/v1/namespaces/${namespace}/events?fieldSelector=reason%3DOwnerRefInvalidNamespace`;
+  return (await world.ask<{ items: KubeObject[] }>("GET", path)).body.items;
+}
+
 const clusterRole = (name: string, ownerReferences: OwnerReference[] = []): KubeObject => ({
   apiVersion: "rbac.authorization.k8s.io/v1",
   kind: "ClusterRole",
@@ -150,12 +156,20 @@ describe("references that lead nowhere", () => {
     await create(configMap("child", [ownedBy(owner)]), elsewhere);
     await eventually(async () => expect((await get("child", elsewhere)).status).toBe(404));
     expect((await get("owner")).status).toBe(200);
+    const { uid } = owner.metadata;
+    expect(await invalidOwners("kube-public")).toMatchObject([
+      {
+        type: "Warning",
+        involvedObject: { apiVersion: "v1", kind: "ConfigMap", namespace: "kube-public", name: "child" },
+        message: `ownerRef [v1/ConfigMap, namespace: kube-public, name: owner, uid: ${uid}] does not exist in namespace "kube-public"`,
+      },
+    ]);
   });
 
   it("out of a namespace cannot be resolved: such an object is never collected, and holds nobody up", async () => {
     const owner = await create(configMap("owner"));
     const lost = stranger({ apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRole" });
-    await create(clusterRole("wide", [ownedBy(owner, true)]), ROLES);
+    await create(clusterRole("wide:system", [ownedBy(owner, true)]), ROLES);
     await create(clusterRole("mixed", [ownedBy(owner), lost]), ROLES);
     /** One that is collected tells that the collector has been there. */
     const passed = async (name: string) => {
@@ -166,7 +180,13 @@ describe("references that lead nowhere", () => {
     await remove("owner", "Foreground");
     await gone("owner");
     await passed("after");
-    expect([(await get("wide", ROLES)).status, (await get("mixed", ROLES)).status]).toEqual([200, 200]);
+    expect([(await get("wide:system", ROLES)).status, (await get("mixed", ROLES)).status]).toEqual([200, 200]);
+    const events = await invalidOwners("default");
+    expect(events.map((event) => event["involvedObject"])).toEqual([
+      expect.objectContaining({ kind: "ClusterRole", name: "mixed" }),
+      expect.objectContaining({ kind: "ClusterRole", name: "wide:system" }),
+    ]);
+    expect(events[0]?.["message"]).toContain('does not exist in namespace ""');
   });
 });
 
