@@ -17,23 +17,27 @@ export function encodeContinue({ revision, after }: ContinueToken): string {
   return Buffer.from(JSON.stringify(token)).toString("base64url");
 }
 
+const refuse = (why: string) => badRequest(`invalid continue token: continue key is not valid${why}`);
+
 /** Throws BadRequest for what `encodeContinue` did not make. */
 export function decodeContinue(text: string): ContinueToken {
-  let token: { v?: unknown; rv?: unknown; start?: unknown };
-  try {
-    token = JSON.parse(Buffer.from(text, "base64url").toString("utf8")) ?? {};
-  } catch (cause) {
-    throw badRequest(`continue key is not valid: ${String(cause)}`);
-  }
-  const { v, rv, start } = token;
-  if (v !== VERSION)
-    throw badRequest(`continue key is not valid: server does not recognize this encoded version ${String(v)}`);
+  const { v, rv, start } = parseToken(text);
+  if (v !== VERSION) throw refuse(`: server does not recognize this encoded version ${String(v)}`);
   const revisionFits = typeof rv === "number" && Number.isSafeInteger(rv) && (rv > 0 || rv === INCONSISTENT);
-  if (!revisionFits) throw badRequest("continue key is not valid: incorrect encoded start resourceVersion");
-  if (typeof start !== "string" || start === "" || start.split("/").includes("..")) {
-    throw badRequest("continue key is not valid: encoded start key is missing or leaves the collection");
-  }
+  if (!revisionFits) throw refuse(`: incorrect encoded start resourceVersion (version ${VERSION})`);
+  if (typeof start !== "string" || start === "") throw refuse(`: encoded start key empty (version ${VERSION})`);
+  if (start.split("/").includes("..")) throw refuse(`: ${start}`);
   return { revision: rv === INCONSISTENT ? undefined : rv, after: start.replace(/\0$/, "") };
+}
+
+function parseToken(text: string): { v?: unknown; rv?: unknown; start?: unknown } {
+  if (!/^[\w-]*$/.test(text)) throw refuse(": it is not base64url");
+  try {
+    return JSON.parse(Buffer.from(text, "base64url").toString("utf8")) ?? {};
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw refuse(": it does not hold JSON");
+  }
 }
 
 const TOO_OLD =

@@ -15,6 +15,7 @@ export interface ListOptions {
 /** Throws BadRequest or Invalid, by the rules of metav1 ListOptions. */
 export function parseListOptions(query: URLSearchParams): ListOptions {
   const limit = parseLimit(query.get("limit"));
+  checkTimeout(query.get("timeoutSeconds"));
   const token = query.get("continue") ?? "";
   const revision = parseRevision(query.get("resourceVersion"));
   const match = parseMatch(query.get("resourceVersionMatch"));
@@ -70,6 +71,11 @@ const isPresent = (query: URLSearchParams, name: string): boolean => (query.get(
 /** Less than nothing is no limit, as with a kube-apiserver: `kubectl get --chunk-size=-1` asks for it. */
 function parseLimit(text: string | null): number {
   return /^-\d+$/.test(text ?? "") ? 0 : (parseInteger("limit", text) ?? 0);
+}
+
+/** Of a list: lists end long before any time-out that can be asked for, but what is no number is refused. */
+function checkTimeout(text: string | null): void {
+  if (!/^-\d+$/.test(text ?? "")) parseInteger("timeoutSeconds", text);
 }
 
 function parseInteger(name: string, text: string | null): number | undefined {

@@ -43,6 +43,8 @@ async function collect(
   return events;
 }
 
+const tokenOf = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+
 const brief = (events: readonly Event[]) =>
   events.map(({ type, object }) => `${type} ${object.metadata.name ?? object.reason}`);
 
@@ -112,12 +114,40 @@ describe("list", () => {
     for (const query of [
       "limit=many",
       "limit=1.5",
+      "timeoutSeconds=x",
+      "timeoutSeconds=1.5",
       "continue=nonsense",
       "labelSelector=a%20b",
       "fieldSelector=spec.size%3D1",
     ]) {
       expect((await ask("GET", `${WIDGETS}?${query}`)).status, query).toBe(400);
     }
+  });
+
+  it("takes any whole number of seconds, which no list needs", async () => {
+    const { ask } = await withWidgets();
+    for (const seconds of ["", "0", "5", "-1"]) {
+      expect((await ask("GET", `${WIDGETS}?timeoutSeconds=${seconds}`)).status, seconds).toBe(200);
+    }
+  });
+
+  it.each([
+    ["!", "continue key is not valid: it is not base64url"],
+    ["nonsense", "continue key is not valid: it does not hold JSON"],
+    [tokenOf({}), "continue key is not valid: server does not recognize this encoded version undefined"],
+    [
+      tokenOf({ v: "meta.k8s.io/v1", rv: 0, start: "a" }),
+      "continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)",
+    ],
+    [
+      tokenOf({ v: "meta.k8s.io/v1", rv: 1 }),
+      "continue key is not valid: encoded start key empty (version meta.k8s.io/v1)",
+    ],
+    [tokenOf({ v: "meta.k8s.io/v1", rv: 1, start: "../x" }), "continue key is not valid: ../x"],
+  ])("says what is wrong with a token: %s", async (token, why) => {
+    const { ask } = await withWidgets();
+    const { status, body } = await ask<Status>("GET", `${WIDGETS}?limit=1&continue=${encodeURIComponent(token)}`);
+    expect([status, body.message]).toEqual([400, `invalid continue token: ${why}`]);
   });
 
   it("shows metadata only, or a table, when asked", async () => {
