@@ -22,7 +22,7 @@ export function crdStatus(
   registry: Registry,
   clock: Clock,
 ): NonNullable<CustomResourceDefinition["status"]> {
-  const problem = nameConflict(crd, registry);
+  const { accepted, conflict: problem } = claimNames(crd, registry);
   const old = crd.status ?? {};
   const now = formatTime(clock.now());
   const set = (type: string, status: "True" | "False", reason: string, message: string): CrdCondition => {
@@ -44,7 +44,7 @@ export function crdStatus(
   return {
     ...old,
     conditions: [names, established, ...others],
-    acceptedNames: problem === undefined ? crd.spec.names : (old.acceptedNames ?? { plural: "", kind: "" }),
+    acceptedNames: accepted,
     storedVersions: storedVersions(crd),
   };
 }
@@ -56,28 +56,43 @@ function storedVersions({ spec, status }: CustomResourceDefinition): string[] {
   return current === undefined || before.includes(current) ? before : [...before, current];
 }
 
-interface NameConflict {
-  readonly reason: string;
-  readonly message: string;
+interface NameClaim {
+  /** What the kind asks for and nobody else has. */
+  readonly accepted: Partial<CrdNames>;
+  /** The last one found, as Kubernetes tells it; `undefined`: there is none. */
+  readonly conflict: { readonly reason: string; readonly message: string } | undefined;
 }
 
-/** A name that another kind of the same group has already. */
-function nameConflict({ spec }: CustomResourceDefinition, registry: Registry): NameConflict | undefined {
+/** Judges each name against those that the other kinds of the same group have. */
+function claimNames({ spec, status }: CustomResourceDefinition, registry: Registry): NameClaim {
   const others = registry.all().filter(({ group, plural }) => group === spec.group && plural !== spec.names.plural);
-  const taken = new Set(others.flatMap(({ plural, singular, shortNames }) => [plural, singular, ...shortNames]));
+  const resources = new Set(others.flatMap(({ plural, singular, shortNames }) => [plural, singular, ...shortNames]));
   const kinds = new Set(others.flatMap(({ kind, listKind }) => [kind, listKind]));
-  return firstTaken(spec.names, taken, kinds);
+  const { names } = spec;
+  const accepted: Partial<CrdNames> = { plural: "", kind: "", ...status?.acceptedNames };
+  let conflict: NameClaim["conflict"];
+  const claim = (field: keyof CrdNames, taken: ReadonlySet<string>): void => {
+    const used = [names[field] ?? []].flat().filter((name) => taken.has(name));
+    if (used.length === 0) Object.assign(accepted, { [field]: names[field] });
+    else conflict = { reason: CONFLICTS[field] ?? "", message: inUse(used) };
+  };
+  for (const field of ["plural", "singular", "shortNames"] as const) claim(field, resources);
+  for (const field of ["kind", "listKind"] as const) claim(field, kinds);
+  claim("categories", new Set());
+  return { accepted: conflict === undefined ? names : accepted, conflict };
 }
 
-function firstTaken(names: CrdNames, taken: ReadonlySet<string>, kinds: ReadonlySet<string>): NameConflict | undefined {
-  const { plural, singular = "", shortNames = [], kind, listKind = "" } = names;
-  const inUse = (reason: string, name: string): NameConflict => ({ reason, message: `"${name}" is already in use` });
-  if (taken.has(plural)) return inUse("PluralConflict", plural);
-  if (taken.has(singular)) return inUse("SingularConflict", singular);
-  const short = shortNames.find((name) => taken.has(name));
-  if (short !== undefined) return inUse("ShortNamesConflict", short);
-  if (kinds.has(kind)) return inUse("KindConflict", kind);
-  return kinds.has(listKind) ? inUse("ListKindConflict", listKind) : undefined;
+const CONFLICTS: Readonly<Partial<Record<keyof CrdNames, string>>> = {
+  plural: "PluralConflict",
+  singular: "SingularConflict",
+  shortNames: "ShortNamesConflict",
+  kind: "KindConflict",
+  listKind: "ListKindConflict",
+};
+
+function inUse(names: readonly string[]): string {
+  const texts = [...new Set(names)].map((name) => `"${name}" is already in use`);
+  return texts.length === 1 ? texts.join() : `[${texts.join(", ")}]`;
 }
 
 export const isEstablished = ({ status }: CustomResourceDefinition): boolean =>
