@@ -1,6 +1,7 @@
 import type { KubeObject } from "../../machinery/object.ts";
 import type { BindingObject, PolicyRule, RoleObject } from "../builtin/kinds/rbac.ts";
 import { RBAC_GROUP } from "../builtin/kinds/rbac.ts";
+import { goQuote } from "../schema/field-error.ts";
 import { ApiError } from "../status.ts";
 import { isMaster, rulesFor } from "./rbac/authorizer.ts";
 import type { PolicyIndex } from "./rbac/policy-index.ts";
@@ -21,10 +22,13 @@ const EVERYTHING: readonly PolicyRule[] = [
 
 const pluralOf = (kind: string): string => `${kind.toLowerCase()}s`;
 
-/** `{APIGroups:["apps"], Resources:["deployments"], Verbs:["get"]}`, as people know it from Kubernetes. */
+/** A list of texts as Go's `%q` prints it: `["get" "list"]`. */
+const quoted = (values: readonly string[]): string => `[${values.map(goQuote).join(" ")}]`;
+
+/** `{APIGroups:["apps"], Resources:["deployments"], Verbs:["get" "list"]}`, as Kubernetes writes it. */
 function describe(rule: PolicyRule): string {
   const part = (name: string, values: readonly string[] | undefined) =>
-    values?.length ? [`${name}:${JSON.stringify(values)}`] : [];
+    values?.length ? [`${name}:${quoted(values)}`] : [];
   const parts = [
     ...part("APIGroups", rule.apiGroups),
     ...part("Resources", rule.resources),
@@ -33,6 +37,25 @@ function describe(rule: PolicyRule): string {
     ...part("Verbs", rule.verbs),
   ];
   return `{${parts.join(", ")}}`;
+}
+
+/** One line for each resource with all of its verbs, as Kubernetes does; names and URLs stay one verb a line. Sorted. */
+function describeAll(atoms: readonly PolicyRule[]): string {
+  const resources = new Map<string, PolicyRule>();
+  const lines = new Set<string>();
+  for (const atom of atoms) {
+    const isSimple = !atom.resourceNames?.length && !atom.nonResourceURLs?.length;
+    if (!isSimple) lines.add(describe(atom));
+    const key = `${atom.apiGroups?.[0] ?? ""}/${atom.resources?.[0] ?? ""}`;
+    const known = resources.get(key);
+    if (isSimple)
+      resources.set(
+        key,
+        known === undefined ? atom : { ...atom, verbs: [...(known.verbs ?? []), ...(atom.verbs ?? [])] },
+      );
+  }
+  for (const rule of resources.values()) lines.add(describe(rule));
+  return [...lines].toSorted().join("\n");
 }
 
 /**
@@ -111,10 +134,9 @@ export class EscalationCheck {
     if (missing.length === 0) return;
     const name = object.metadata.name ?? "";
     const kind = pluralOf(object.kind);
-    const list = missing.map(describe).join("\n");
     throw new ApiError(
       "Forbidden",
-      `${kind}.${RBAC_GROUP} "${name}" is forbidden: user "${user.name}" (groups=${JSON.stringify(user.groups)}) is attempting to grant RBAC permissions not currently held:\n${list}`,
+      `${kind}.${RBAC_GROUP} "${name}" is forbidden: user ${goQuote(user.name)} (groups=${quoted(user.groups)}) is attempting to grant RBAC permissions not currently held:\n${describeAll(missing)}`,
       { details: { name, group: RBAC_GROUP, kind } },
     );
   }

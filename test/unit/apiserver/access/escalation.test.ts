@@ -73,6 +73,23 @@ describe("EscalationCheck", () => {
     );
   });
 
+  it("tells what is missing in Kubernetes' form: a line for each resource with all its verbs", async () => {
+    const wanted = [
+      { verbs: ["get", "list", "watch"], apiGroups: [""], resources: ["secrets", "pods"] },
+      { verbs: ["delete"], apiGroups: [""], resources: ["pods"] },
+      { verbs: ["get", "update"], apiGroups: ["apps"], resources: ["deployments"], resourceNames: ["x"] },
+    ];
+    await expect(write(user("alice", "a", "b"), role("Role", "r", wanted, "a"))).rejects.toThrow(
+      [
+        `roles.${API} "r" is forbidden: user "alice" (groups=["a" "b" "system:authenticated"]) is attempting to grant RBAC permissions not currently held:`,
+        '{APIGroups:[""], Resources:["pods"], Verbs:["get" "list" "watch" "delete"]}',
+        '{APIGroups:[""], Resources:["secrets"], Verbs:["list" "watch"]}',
+        '{APIGroups:["apps"], Resources:["deployments"], ResourceNames:["x"], Verbs:["get"]}',
+        '{APIGroups:["apps"], Resources:["deployments"], ResourceNames:["x"], Verbs:["update"]}',
+      ].join("\n"),
+    );
+  });
+
   it("lets anybody who may write it keep the rules of a role", async () => {
     const old = role("Role", "r", [all], "a");
     await expect(
