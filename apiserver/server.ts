@@ -59,7 +59,7 @@ export interface ServerOptions {
   };
   /** CustomResourceDefinitions that are there, as they stand here, before the first request is answered. */
   readonly definitions?: readonly KubeObject[];
-  readonly audit?: AuditLog;
+  readonly audit?: Pick<AuditLog, "record">;
   /** Default: kube-apiserver's. */
   readonly inFlight?: InFlightLimits;
   readonly clock?: Clock;

@@ -12,6 +12,8 @@ export interface AuditedRequest {
   readonly user: User;
   readonly impersonated?: User | undefined;
   readonly attributes: Attributes;
+  /** What the object in the body says of itself; names what was created where the path does not. */
+  readonly sent?: SentObject | undefined;
   /** Path and query, as sent. */
   readonly requestUri: string;
   readonly sourceIps: readonly string[];
@@ -22,6 +24,14 @@ export interface AuditedRequest {
   readonly responseReason?: string | undefined;
   readonly decision: "allow" | "forbid";
   readonly reason: string;
+}
+
+/** Metadata of the object in a request's body. */
+export interface SentObject {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
 }
 
 const READS = ["get", "list", "watch"];
@@ -71,7 +81,6 @@ const userInfo = (user: User): Record<string, unknown> => ({
 /** audit.k8s.io/v1 Event at level Metadata. */
 export function auditEvent(request: AuditedRequest): Record<string, unknown> {
   const { attributes, responseReason } = request;
-  const { resource, namespace, name, apiGroup, apiVersion, subresource } = attributes;
   return {
     kind: "Event",
     apiVersion: "audit.k8s.io/v1",
@@ -84,9 +93,7 @@ export function auditEvent(request: AuditedRequest): Record<string, unknown> {
     ...(request.impersonated === undefined ? {} : { impersonatedUser: userInfo(request.impersonated) }),
     sourceIPs: request.sourceIps,
     userAgent: request.userAgent,
-    ...(attributes.resourceRequest
-      ? { objectRef: present({ resource, namespace, name, apiGroup, apiVersion, subresource }) }
-      : {}),
+    ...(attributes.resourceRequest ? { objectRef: objectRef(request) } : {}),
     responseStatus: { metadata: {}, code: request.responseCode, ...present({ reason: responseReason ?? "" }) },
     requestReceivedTimestamp: formatMicroTime(request.receivedAt),
     stageTimestamp: formatMicroTime(request.answeredAt),
@@ -95,6 +102,15 @@ export function auditEvent(request: AuditedRequest): Record<string, unknown> {
       "authorization.k8s.io/reason": request.reason,
     },
   };
+}
+
+/** The path comes first, then the body (as in Kubernetes: a name that the server generates is in neither). */
+function objectRef({ attributes, sent }: AuditedRequest): Record<string, string> {
+  const { resource, apiGroup, apiVersion, subresource } = attributes;
+  const namespace = attributes.namespace || (sent?.namespace ?? "");
+  const name = attributes.name || (sent?.name ?? "");
+  const { uid = "", resourceVersion = "" } = sent ?? {};
+  return present({ resource, namespace, name, uid, apiGroup, apiVersion, resourceVersion, subresource });
 }
 
 function present(fields: Readonly<Record<string, string>>): Record<string, string> {

@@ -1,7 +1,7 @@
 import type { User } from "../access/types.ts";
 import type { Resource, Verb, VirtualResource } from "../registry/types.ts";
 import { ApiError, notFound } from "../status.ts";
-import type { ApiCall, Reply, VerbContext } from "../verbs/call.ts";
+import type { ApiCall, CallNotes, Reply, VerbContext } from "../verbs/call.ts";
 import { create } from "../verbs/create.ts";
 import { deleteCollection } from "../verbs/delete-collection.ts";
 import { deleteOne } from "../verbs/delete.ts";
@@ -60,10 +60,10 @@ export async function dispatch(
   request: HttpRequest,
   info: RequestInfo,
   user: User,
-  warn: (text: string) => void,
+  notes: CallNotes,
 ): Promise<Reply> {
   const handler = findHandler(resource, info, request.query);
-  if (resource.deprecationWarning !== undefined) warn(resource.deprecationWarning);
+  if (resource.deprecationWarning !== undefined) notes.warn(resource.deprecationWarning);
   const call: ApiCall = {
     resource,
     info,
@@ -72,7 +72,8 @@ export async function dispatch(
     userAgent: request.header("user-agent") ?? "",
     contentType: request.header("content-type"),
     body: request.body,
-    warn,
+    warn: notes.warn,
+    sent: notes.sent,
     // Asked for by those few that wait: a signal costs more than most requests.
     get signal() {
       return request.signal;

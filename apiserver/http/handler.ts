@@ -1,12 +1,13 @@
 import type { Clock } from "../../machinery/clock.ts";
 import type { Logger } from "../../machinery/log.ts";
+import type { ObjectMeta } from "../../machinery/object.ts";
 import { type Random, uuid } from "../../machinery/random.ts";
 import { forbidden } from "../access/forbidden.ts";
 import { impersonate } from "../access/impersonate.ts";
 import type { Attributes, Authenticator, Authorizer, User } from "../access/types.ts";
 import { ANONYMOUS } from "../access/users.ts";
 import { type ApiError, badRequest } from "../status.ts";
-import type { VerbContext } from "../verbs/call.ts";
+import type { CallNotes, VerbContext } from "../verbs/call.ts";
 import { methodNotAllowed, unknownPath } from "./dispatch.ts";
 import { type DocumentSources, documentResponse } from "./documents.ts";
 import { errorResponse, toApiError } from "./errors.ts";
@@ -38,7 +39,10 @@ export async function handle(options: HandlerOptions, request: HttpRequest): Pro
   let response: HttpResponse;
   let failure: ApiError | undefined;
   try {
-    response = await answer(options, request, progress, (text) => warnings.push(text));
+    const sent = ({ namespace = "", name = "", uid = "", resourceVersion = "" }: ObjectMeta): void => {
+      progress.sent = { namespace, name, uid, resourceVersion };
+    };
+    response = await answer(options, request, progress, { warn: (text) => warnings.push(text), sent });
   } catch (error) {
     failure = toApiError(error);
     if (failure.reason === "InternalError") options.log.error({ err: error, path: request.path }, "request failed");
@@ -63,7 +67,7 @@ async function answer(
   options: HandlerOptions,
   request: HttpRequest,
   progress: Progress,
-  warn: (text: string) => void,
+  notes: CallNotes,
 ): Promise<HttpResponse> {
   const info = parseRequestInfo(request.method, request.path, request.query);
   if (info.path.includes("\0")) throw badRequest("the path holds a zero byte");
@@ -79,7 +83,7 @@ async function answer(
   if (!allowed) throw forbidden(progress.attributes, reason);
   const ended = options.metrics.requestStarted(info);
   try {
-    return await options.inFlight.run(progress.attributes, () => route(options, request, info, user, warn));
+    return await options.inFlight.run(progress.attributes, () => route(options, request, info, user, notes));
   } finally {
     ended();
   }
@@ -100,9 +104,9 @@ async function route(
   request: HttpRequest,
   info: RequestInfo,
   user: User,
-  warn: (text: string) => void,
+  notes: CallNotes,
 ): Promise<HttpResponse> {
-  if (info.resourceRequest) return resourceResponse(options, request, info, user, warn);
+  if (info.resourceRequest) return resourceResponse(options, request, info, user, notes);
   if (HEALTH_PATHS.test(info.path)) {
     const health = await healthResponse(info.path, request.query, options.checks);
     if (health !== undefined) return health;

@@ -1,5 +1,5 @@
 import type { Clock } from "../../machinery/clock.ts";
-import type { AuditLog } from "../access/audit.ts";
+import type { AuditLog, SentObject } from "../access/audit.ts";
 import type { Attributes, User } from "../access/types.ts";
 import { ANONYMOUS } from "../access/users.ts";
 import type { Metrics } from "../metrics.ts";
@@ -17,6 +17,8 @@ export interface Progress {
   user: User;
   impersonated: User | undefined;
   attributes: Attributes | undefined;
+  /** The object in the body, once it could be read. */
+  sent: SentObject | undefined;
   /** Why the authorizer decided as it did. */
   reason: string;
   /** The path is one of ours. */
@@ -31,6 +33,7 @@ export const startProgress = (auditId: string, clock: Clock): Progress => ({
   user: ANONYMOUS,
   impersonated: undefined,
   attributes: undefined,
+  sent: undefined,
   reason: "",
   known: false,
 });
@@ -58,6 +61,7 @@ export function noteAnswer(
     user,
     impersonated,
     attributes,
+    sent: progress.sent,
     requestUri: request.query.size === 0 ? request.path : `${request.path}?${request.query.toString()}`,
     sourceIps: [request.remoteAddress],
     userAgent: request.header("user-agent") ?? "",

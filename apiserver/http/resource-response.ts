@@ -3,7 +3,7 @@ import type { User } from "../access/types.ts";
 import { negotiateOutput, type Negotiated, TABLE_CONVERSIONS } from "../codec/media-type.ts";
 import type { Metrics } from "../metrics.ts";
 import { badRequest } from "../status.ts";
-import type { VerbContext } from "../verbs/call.ts";
+import type { CallNotes, VerbContext } from "../verbs/call.ts";
 import { createVirtual } from "../verbs/create-virtual.ts";
 import { dispatch, findResource, findVirtual } from "./dispatch.ts";
 import type { HttpRequest, HttpResponse } from "./exchange.ts";
@@ -22,19 +22,19 @@ export async function resourceResponse(
   request: HttpRequest,
   info: RequestInfo,
   user: User,
-  warn: (text: string) => void,
+  notes: CallNotes,
 ): Promise<HttpResponse> {
   const virtual = findVirtual(context, info);
   if (virtual !== undefined) {
     negotiateOutput(request.header("accept"), { conversions: [] });
-    const reply = await createVirtual(virtual, request, info, user, warn);
+    const reply = await createVirtual(virtual, request, info, user, notes);
     return { status: 201, headers: JSON_HEADERS, body: reply.kind === "object" ? reply.object.text : "" };
   }
   const resource = findResource(context, info);
   // First of all, so that a client that cannot read the answer has not changed anything.
   const output = negotiate(request, info);
   const include = includeObject(request.query);
-  const reply = await dispatch(context, resource, request, info, user, warn);
+  const reply = await dispatch(context, resource, request, info, user, notes);
   const watchOpened = () => metrics.watchOpened(info);
   return renderReply(reply, { resource, output, includeObject: include, now: () => clock.now(), watchOpened });
 }

@@ -16,6 +16,7 @@ export async function readObject(call: ApiCall, validation: FieldValidation): Pr
   const type = bodyType(call.contentType, { protobuf: call.resource.builtin });
   const { object: value, strictErrors } = decodeBody(await call.body(), type, call.resource);
   const object = asObject(call, value);
+  call.sent(object.metadata);
   settle(call, object, validation, strictErrors);
   return object;
 }

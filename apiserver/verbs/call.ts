@@ -1,5 +1,5 @@
 import type { Clock } from "../../machinery/clock.ts";
-import type { KubeObject } from "../../machinery/object.ts";
+import type { KubeObject, ObjectMeta } from "../../machinery/object.ts";
 import type { Random } from "../../machinery/random.ts";
 import type { Caches } from "../caches.ts";
 import type { User } from "../access/types.ts";
@@ -41,8 +41,16 @@ export interface WriteChange {
   readonly dryRun: boolean;
 }
 
+/** What a verb tells about a request beside its answer. */
+export interface CallNotes {
+  /** Adds a `Warning` header to the answer. */
+  readonly warn: (text: string) => void;
+  /** Notes for the audit log what the object in the body says of itself. */
+  readonly sent: (metadata: ObjectMeta) => void;
+}
+
 /** One request on one resource, after authentication and authorization. */
-export interface ApiCall {
+export interface ApiCall extends CallNotes {
   readonly resource: Resource;
   readonly info: RequestInfo;
   readonly user: User;
@@ -51,8 +59,6 @@ export interface ApiCall {
   readonly contentType: string | undefined;
   /** At most the body limit; throws RequestEntityTooLarge. */
   readonly body: () => Promise<Buffer>;
-  /** Adds a `Warning` header to the answer. */
-  readonly warn: (text: string) => void;
   /** Aborts when the client has gone or the server stops. */
   readonly signal: AbortSignal;
 }

@@ -7,7 +7,7 @@ import { asPresented } from "../objects/present.ts";
 import type { VirtualResource } from "../registry/types.ts";
 import { badRequest, invalid } from "../status.ts";
 import { asObjectOf } from "./body.ts";
-import type { Reply } from "./call.ts";
+import type { CallNotes, Reply } from "./call.ts";
 import { parseWriteOptions } from "./options.ts";
 
 /** POST of something that is answered and not stored. Throws ApiError. */
@@ -16,7 +16,7 @@ export async function createVirtual(
   request: HttpRequest,
   info: RequestInfo,
   user: User,
-  warn: (text: string) => void,
+  notes: CallNotes,
 ): Promise<Reply> {
   const options = parseWriteOptions("CreateOptions", request.query, request.header("user-agent") ?? "");
   const [group = "", version = ""] = resource.bodyApiVersion.includes("/")
@@ -26,6 +26,7 @@ export async function createVirtual(
   const type = bodyType(request.header("content-type"), { protobuf: true });
   const { object, strictErrors } = decodeBody(await request.body(), type, target);
   const body = asObjectOf({ ...target, builtin: true }, object);
+  notes.sent(body.metadata);
   const { namespace = "" } = body.metadata;
   if (namespace !== "" && namespace !== info.namespace) {
     throw badRequest(
@@ -35,7 +36,7 @@ export async function createVirtual(
   const unknown = resource.compiled.prune(body).map((path) => `unknown field "${path}"`);
   const problems = [...strictErrors, ...unknown];
   if (problems.length > 0 && options.fieldValidation === "Strict") throw strictDecodingError(target, problems);
-  if (options.fieldValidation === "Warn") for (const problem of problems) warn(problem);
+  if (options.fieldValidation === "Warn") for (const problem of problems) notes.warn(problem);
   resource.compiled.applyDefaults(body);
   const errors = resource.compiled.validate(body);
   if (errors.length > 0) throw invalid(target, info.name, errors);

@@ -24,6 +24,7 @@ export function serverCall(resource: Resource, namespace: string, name: string, 
     contentType: undefined,
     body: () => Promise.resolve(Buffer.alloc(0)),
     warn: () => {},
+    sent: () => {},
     signal: new AbortController().signal,
   };
 }

@@ -55,6 +55,18 @@ describe("auditEvent", () => {
     });
   });
 
+  it("names what was created by the object that was sent; the path comes first", () => {
+    const sent = { namespace: "b", name: "made", uid: "u1", resourceVersion: "7" };
+    expect(auditEvent(request({ sent }))["objectRef"]).toEqual({
+      resource: "secrets",
+      namespace: "a",
+      name: "made",
+      uid: "u1",
+      apiVersion: "v1",
+      resourceVersion: "7",
+    });
+  });
+
   it("never writes down a secret that came by the query or the login", () => {
     const line = JSON.stringify(
       auditEvent(
