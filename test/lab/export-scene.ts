@@ -34,10 +34,10 @@ for (my $i = 1; !-e '/run/stop'; $i++) {
 
 /** Lists what a host serves, of any protocol, by name. */
 export const SERVED =
-  "ls /run/ferrite/nbd/conf.d /sys/kernel/config/nvmet/subsystems /sys/kernel/config/target/iscsi 2>/dev/null | grep -E '^(iqn|nqn)|[.]conf$'; pgrep nbd-server || true";
+  "ls /run/ferrite/nbd/conf.d /sys/kernel/config/nvmet/subsystems /sys/kernel/config/target/iscsi 2>/dev/null | grep -E '^(iqn|nqn)|[.]conf$' || true; pgrep nbd-server || true";
 /** Lists what is left of imports on a host. */
 export const IMPORTED =
-  "ls /dev/gnbd /sys/class/nvme /sys/class/iscsi_session 2>/dev/null | grep -v -e ':$' -e '^$'; cat /sys/block/nbd*/backend 2>/dev/null; dmsetup ls | grep gnbd || true";
+  "ls /dev/gnbd /sys/class/nvme /sys/class/iscsi_session 2>/dev/null | grep -v -e ':$' -e '^$' || true; cat /sys/block/nbd*/backend 2>/dev/null || true; dmsetup ls | grep gnbd || true";
 
 export class ExportScene {
   readonly f: Fixture;
