@@ -1,6 +1,7 @@
 import { isNotFound } from "../client/errors.ts";
 import type { RestClient } from "../client/rest.ts";
 import type { Manager } from "../controllers/manager.ts";
+import type { ServedDevices } from "../reconcilers/served-devices.ts";
 import { objectAccess } from "../controllers/object-access.ts";
 import { objectReader } from "../controllers/object-maker.ts";
 import { changesOf, requestFor, wanted } from "../controllers/source.ts";
@@ -37,6 +38,7 @@ export interface ExportsOptions {
   readonly client: RestClient;
   readonly events: EventRecorder;
   readonly fieldManager: string;
+  readonly served: ServedDevices;
   /** A device is no longer served: what waits for it may look again. */
   readonly released: () => void;
 }
@@ -107,6 +109,7 @@ export function addExportControllers(
     ],
     reconcile: exportReconciler({
       ...base,
+      served: options.served,
       released: options.released,
       async readExport({ namespace, name }, signal) {
         try {

@@ -23,6 +23,7 @@ import type { Request } from "../machinery/result.ts";
 import { Arbiter } from "../reconcilers/host-pair/arbiter.ts";
 import { resourceName } from "../reconcilers/mirror-replica/desired.ts";
 import { LEFT } from "../reconcilers/volume-group/reconcile.ts";
+import { ServedDevices } from "../reconcilers/served-devices.ts";
 import { mirrorReplicaReconciler } from "../reconcilers/mirror-replica/reconcile.ts";
 import { apiPairStore } from "./api-pair-store.ts";
 import { drbdAnswers } from "./drbd-answers.ts";
@@ -74,6 +75,7 @@ export async function runAgent(given: AgentOptions, signal: AbortSignal): Promis
   const arbiter = new Arbiter({ store: apiPairStore(client), me: { hostName, bootID }, memory, clock, random });
   const events = new ApiEventRecorder({ client, clock, random, log, component: "ferrite-agent", instance: hostName });
   const manager = new Manager({ client, clock, random, log });
+  const served = new ServedDevices();
 
   const mine = { fieldSelector: `spec.hostName=${hostName}` };
   const replicas = objectAccess({
@@ -137,6 +139,7 @@ export async function runAgent(given: AgentOptions, signal: AbortSignal): Promis
     ],
     reconcile: mirrorReplicaReconciler({
       hostName,
+      served,
       exec,
       arbiter,
       lag,
@@ -162,6 +165,7 @@ export async function runAgent(given: AgentOptions, signal: AbortSignal): Promis
     client,
     events,
     fieldManager,
+    served,
     released: () => changed(undefined),
   });
 

@@ -13,6 +13,7 @@ import { done, type Reconcile, type ReconcileContext, type Request, requeueAfter
 import { type DeviceSources, type Missing, sourceDevice } from "../block-source.ts";
 import type { ObjectAccess, ObjectReader } from "../object-access.ts";
 import { applyPlan, BLOCKED_RETRY_MS, ready, type Report, runPass } from "../pass.ts";
+import type { ServedDevices } from "../served-devices.ts";
 import { allowedClients } from "./clients.ts";
 import { exportKey, protocolProblem, targetOf } from "./names.ts";
 
@@ -29,6 +30,7 @@ export interface ExportDeps extends DeviceSources {
   readonly exec: Executor;
   readonly exports: ObjectAccess<Export>;
   readonly hosts: ObjectReader<Host>;
+  readonly served: ServedDevices;
   /** A device was let go: somebody may wait to demote or remove it. */
   readonly released: () => void;
   /** The object as the store has it now, by quorum; `undefined`: it is gone. Throws when the API does not answer. */
@@ -73,16 +75,21 @@ export function exportReconciler(deps: ExportDeps): Reconcile {
 
 /** Returns when nothing listens and no session is left; throws while one does not end. */
 async function withdrawHere(
-  { exec, released }: ExportDeps,
+  { exec, served, released }: ExportDeps,
   { signal, log }: ReconcileContext,
   protocol: ExportProtocol,
   key: string,
 ): Promise<void> {
   for (;;) {
     const plan = (await EXPORT_SERVERS[protocol].observe(key, exec, signal)).planWithdrawal();
-    if (plan.kind === "blocked" || plan.steps.length === 0) return;
+    if (plan.kind === "blocked") return;
+    if (plan.steps.length === 0) {
+      served.release(key);
+      return;
+    }
     log.info({ steps: plan.steps.map(({ why }) => why) }, "withdrawing an export");
     await apply(plan, exec, signal);
+    served.release(key);
     released();
   }
 }
@@ -112,6 +119,7 @@ async function serve(
     return notReady("Moving", `the store no longer names ${deps.hostName} as the host`);
   const desired = await desiredExport(deps, current, source.device);
   if ("reason" in desired) return notReady(desired.reason, desired.message);
+  deps.served.serve(key, source.device);
   await before.permit(exec, context.signal);
   const parts = { access: deps.exports, object: cached, exec, context };
   const result = await applyPlan(before.plan(desired), parts);

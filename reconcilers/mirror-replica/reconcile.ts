@@ -33,6 +33,7 @@ import {
 import { type FrozenStep, releaseFrozen } from "./frozen.ts";
 import { FileSystems, fileSystemPass } from "./file-system.ts";
 import { Meetings } from "./meetings.ts";
+import type { ServedDevices } from "../served-devices.ts";
 import { discardPass } from "./split-brain.ts";
 import { believeRestored } from "./restored.ts";
 import { SafetySettings } from "./settings.ts";
@@ -49,6 +50,7 @@ export interface MirrorReplicaDeps {
   /** Whether the kernel's helper waits for an answer about this resource's lost peer. */
   isAsked(resource: string): Promise<boolean>;
   readonly monotonicMs: () => number;
+  readonly served: ServedDevices;
   /** Makes sure that the kernel calls our helper and no other: with any other nobody decides. */
   ensureHelper(signal: AbortSignal): Promise<void>;
   readonly replicas: ObjectAccess<MirrorReplica>;
@@ -234,6 +236,9 @@ async function lockedStep(
   });
   const plan = planReplica(desired, observed);
   const device = isAttached(observed.kernel) ? `/dev/drbd${minor}` : found.disk;
+  const server = deps.served.by(`/dev/drbd${minor}`);
+  if (server !== undefined && desired.role === "Secondary" && observed.kernel?.role === "Primary")
+    return end(waiting("DeviceInUse", `/dev/drbd${minor} is in use: the export ${server} still serves it`, fields));
   const result = await applyPlan(plan, { access: deps.replicas, object: replica, exec: deps.exec, context, device });
   if (result === "changed" && settings.again && isAttached(observed.kernel)) {
     memory.settings.tried(resource);

@@ -144,7 +144,7 @@ export class ExportScene {
     for (const kind of ["fsync", "direct"] as const)
       acked[kind] = (await gamma.exec(["cat", `/run/acked-${kind}-${name}`])).stdout;
     const device = await this.f.get(`mirror/${name}`, "{.status.devicePath}");
-    const script = `mkdir -p /mnt/${name}; mount -o ro ${device} /mnt/${name} && cat /mnt/${name}/fsync; echo ==; tr -d ' ' </mnt/${name}/direct; umount /mnt/${name}`;
+    const script = `mkdir -p /mnt/${name}; mount -o ro ${device} /mnt/${name} && cat /mnt/${name}/fsync; echo ==; tr -d ' \\0' </mnt/${name}/direct; umount /mnt/${name}`;
     const [written = "", blocks = ""] = (await this.on(primary, script)).split("==\n");
     const there = new Set(written.trim().split("\n"));
     const numbers = acked.fsync.trim().split("\n");

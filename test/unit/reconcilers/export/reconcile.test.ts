@@ -7,6 +7,7 @@ import type { Volume } from "../../../../crds/generated/volume.ts";
 import type { Command, Executor } from "../../../../executors/command/types.ts";
 import type { Session } from "../../../../executors/nbd/report.ts";
 import { silentLogger } from "../../../../machinery/log.ts";
+import { ServedDevices } from "../../../../reconcilers/served-devices.ts";
 import { exportReconciler } from "../../../../reconcilers/export/reconcile.ts";
 
 const RUN = "/run/ferrite/nbd";
@@ -85,6 +86,7 @@ interface World {
 async function pass(machine: Machine, { cached = exported(), stored = cached, role = "Primary" }: World = {}) {
   let status: ExportStatus | undefined;
   let releases = 0;
+  const served = new ServedDevices();
   const reconcile = exportReconciler({
     hostName: "alpha",
     address: "192.0.2.1",
@@ -103,6 +105,7 @@ async function pass(machine: Machine, { cached = exported(), stored = cached, ro
     volumes: reader<Volume>([]),
     imports: reader<Import>([]),
     replicas: reader([replica(role)]),
+    served,
     released: () => {
       releases++;
     },
@@ -111,7 +114,7 @@ async function pass(machine: Machine, { cached = exported(), stored = cached, ro
   });
   const context = { log: silentLogger, signal: new AbortController().signal, now: () => new Date(0) };
   const result = await reconcile(context, { namespace: "default", name: "e" }).catch((error: Error) => error.message);
-  return { status, releases, result, ready: status?.conditions?.[0]?.status };
+  return { status, releases, result, ready: status?.conditions?.[0]?.status, served: served.by("/dev/drbd1000") };
 }
 
 const session: Session = { key: "e", pid: 7, address: "192.0.2.3", port: 5000, mode: "rw", sinceSeconds: 0 };
@@ -121,7 +124,8 @@ describe("exportReconciler", () => {
     const machine = new Machine();
     await pass(machine);
     machine.sessions = [session];
-    const { status, ready } = await pass(machine);
+    const { status, ready, served } = await pass(machine);
+    expect(served).toBe("e");
     expect(machine.files.get(`${RUN}/e.allow`)).toBe("192.0.2.3\n198.51.100.0/24\n");
     expect(ready).toBe("True");
     expect(status).toMatchObject({ address: "192.0.2.1", port: 10_809, target: "e" });
@@ -157,7 +161,8 @@ describe("exportReconciler", () => {
     const machine = new Machine();
     await pass(machine);
     machine.sessions = [session];
-    const { status, releases } = await pass(machine, { role: "Secondary", stored: "down" });
+    const { status, releases, served } = await pass(machine, { role: "Secondary", stored: "down" });
+    expect(served).toBeUndefined();
     expect(machine.sessions).toEqual([]);
     expect(machine.acts.at(-1)).toBe("end e");
     expect(releases).toBe(1);
