@@ -38,12 +38,12 @@ describe("exports of volumes on alpha", () => {
 
   it("refuse who is not on the list, and a wrong secret", async () => {
     const refused = async (words: string) => {
-      const said = await scene.on("gamma", `${words} 2>&1; echo "exit $?"`);
+      const said = await scene.on("gamma", `{ ${words}; } 2>&1 || echo "exit $?"`);
       expect(said).toMatch(/refuses(.|\n)*exit 1/);
     };
     await scene.f.patch("export/nbd", { spec: { clients: [{ hostName: "gamma" }] } });
     await scene.until(() => scene.on("alpha", "cat /run/ferrite/nbd/nbd.allow")).toBe("10.77.0.13\n");
-    const stranger = `${PROGRAM}/nbd-device connect 10.77.0.11 10809 nbd x/${UID} rw 5 10.77.0.12 - 2>&1; echo "exit $?"`;
+    const stranger = `${PROGRAM}/nbd-device connect 10.77.0.11 10809 nbd x/${UID} rw 5 10.77.0.12 - 2>&1 || echo "exit $?"`;
     expect(await scene.on("beta", stranger)).toMatch(/refuses(.|\n)*exit 1/);
     const port = await scene.f.get("export/nvme", "{.status.port}");
     const nqn = await scene.f.get("export/nvme", "{.status.target}");
@@ -75,8 +75,9 @@ describe("exports of volumes on alpha", () => {
     await f.waitForMessage("export/nothing", /Volume nothing is not there/);
     await f.apply("Export", "readonly", { volumeRef: { name: "nbd" }, protocol: "NVMeTCP", readOnly: true });
     await f.waitForMessage("export/readonly", /cannot refuse writes/);
+    await f.apply("Volume", "spare", { volumeGroupRef: { name: "vg-alpha" }, size: "16Mi" });
     await f.apply("Export", "network", {
-      volumeRef: { name: "nbd" },
+      volumeRef: { name: "spare" },
       protocol: "ISCSI",
       clients: [{ cidr: "10.77.0.0/24" }],
     });
