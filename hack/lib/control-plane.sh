@@ -22,6 +22,7 @@ start_server() {
   local port=$1 address=${2:-} pid listen=127.0.0.1
   [ -z "$address" ] || listen=0.0.0.0
   mkdir -p "$SERVER"
+  chmod 700 "$SERVER"
   if pid=$(server_pid); then
     say "the control plane runs already (pid $pid)"
   else
