@@ -22,7 +22,7 @@ export interface DrbdAnswersOptions {
   readonly arbiter: Arbiter;
   readonly replicas: ObjectReader<MirrorReplica>;
   readonly mirrors: ObjectReader<Mirror>;
-  readonly lag: Pick<LagMemory, "lags" | "noteAlone">;
+  readonly lag: Pick<LagMemory, "lags">;
   readonly log: Logger;
   /** What the kernel says this resource is here; `undefined`: it does not have it. */
   readonly role: (resource: string, signal: AbortSignal) => Promise<Role | undefined>;
@@ -74,11 +74,7 @@ async function fencePeer(
   const outcome: Outcome = behind.has(mirror.uid)
     ? { kind: "refused", reason: "MayLackWrites", message: "the disk here failed since both were in step" }
     : await arbiter.decide(pair, decisions.winAlone(mirror, hostName, behind), signal);
-  if (outcome.kind === "won") {
-    // Frozen until it hears the answer, and nobody else is a member: whatever this disk fails from now on, nobody else has.
-    if (!(await lag.lags(mirror.uid, replica.spec.minor))) await lag.noteAlone(mirror.uid, true);
-    return PEER_OUTDATED;
-  }
+  if (outcome.kind === "won") return PEER_OUTDATED;
   // Without an answer the one who promotes would hang, and hold DRBD's locks against every connection meanwhile.
   if ((await role(resourceName(replica), signal)) === "Secondary") {
     log.error({ mirror, reason: outcome.reason, why: outcome.message }, "refused a promotion");

@@ -9,12 +9,8 @@ import type { LagMemory } from "../reconcilers/mirror-replica/lag.ts";
 export async function loadLagMemory(stateDir: string, exec: Executor, signal: AbortSignal): Promise<LagMemory> {
   const path = `${stateDir}/lagging.json`;
   const tombstone = (minor: number) => `${stateDir}/tombstones/minor-${minor}`;
-  const alonePath = `${stateDir}/alone.json`;
   const lagging = new Set(parse(path, await exec.read(path, signal)));
-  const alone = new Set(parse(alonePath, await exec.read(alonePath, signal)));
-  const saveTo = (to: string, uids: ReadonlySet<string>) =>
-    exec.write({ kind: "write", path: to, content: JSON.stringify([...uids]), mode: 0o600 }, signal);
-  const save = () => saveTo(path, lagging);
+  const save = () => exec.write({ kind: "write", path, content: JSON.stringify([...lagging]), mode: 0o600 }, signal);
   return {
     async lags(uid, minor) {
       return lagging.has(uid) || (await exec.read(tombstone(minor), signal)) !== undefined;
@@ -23,13 +19,6 @@ export async function loadLagMemory(stateDir: string, exec: Executor, signal: Ab
       if (lagging.has(uid)) return;
       lagging.add(uid);
       await save();
-    },
-    wasAlone: (uid) => alone.has(uid),
-    async noteAlone(uid, now) {
-      if (alone.has(uid) === now) return;
-      if (now) alone.add(uid);
-      else alone.delete(uid);
-      await saveTo(alonePath, alone);
     },
     diskFailed: async (minor) => (await exec.read(tombstone(minor), signal)) !== undefined,
     async clear(uid) {

@@ -1,6 +1,6 @@
 import * as f from "./fragments.ts";
 import { column, type KindDefinition } from "./kind-definition.ts";
-import { immutable, integer, list, object, type Rule, text } from "./schema-node.ts";
+import { flag, immutable, integer, list, object, type Rule, text } from "./schema-node.ts";
 
 /** Bounds the cost of the rules that compare every mirror with every other. */
 const MAX_MIRRORS = 256;
@@ -19,7 +19,16 @@ const mirrors = list(
         { min: 1, max: 2, keys: "set" },
       ),
       restarted: list(
-        "Hosts that have restarted and not met the primary since: none of them becomes a member before it has.",
+        "Hosts that have restarted and not met the other one since. One that is a member stays one, and meets nobody before the other " +
+          "side has gone on without it or has answered; one that is not becomes none before they have met.",
+        f.hostName("A host."),
+        { max: 2, keys: "set" },
+      ),
+      inDoubt: flag(
+        "The only member knows that it may lack acknowledged writes: nothing is promoted before a person says in spec.trust which copy counts.",
+      ),
+      discarded: list(
+        "Hosts whose copy a person gave up: it begins anew, with a full resync, and is no member before.",
         f.hostName("A host."),
         { max: 2, keys: "set" },
       ),
@@ -57,8 +66,9 @@ const GROWTH_RULE: Rule = {
   // `by` has to be the primary of before: a host that takes over cannot make itself a member in the same breath.
   rule:
     "self.incarnation != oldSelf.incarnation || self.mirrors.all(m, oldSelf.mirrors.all(o, o.uid != m.uid || m.members.all(h, h in o.members) || " +
-    "(has(o.primary) && self.decision.by == o.primary)))",
-  message: "a host becomes a member only by the hand of the mirror's primary",
+    "(has(o.primary) && self.decision.by == o.primary) || (has(o.inDoubt) && o.inDoubt)))",
+  message:
+    "a host becomes a member only by the hand of the mirror's primary, or by a person's word while the only member is in doubt",
   fieldPath: ".mirrors",
   reason: "FieldValueForbidden",
 };
@@ -138,14 +148,32 @@ export const hostPair: KindDefinition = {
         rules: [{ rule: "self[0] < self[1]", message: "the two hosts must differ and stand in alphabetical order" }],
       }),
       trust: object(
-        "After the store was restored from a snapshot, where the hosts cannot prove by themselves that their copies are " +
-          "equal: a person's word on which host holds the right data. The other one is filled from it. Means exactly " +
-          "one record, and nothing once that has changed.",
+        "A person's word on which host holds the right data, where the hosts cannot prove it: of all mirrors after the store " +
+          "was restored from a snapshot, or of one mirror whose only member is in doubt. The other one is filled from it. " +
+          "Means exactly one record, and nothing once that has changed.",
         {
           "hostName!": f.hostName("The host whose data is right."),
           "incarnation!": text("The record's status.incarnation as it is now.", { minLength: 1, maxLength: 64 }),
+          epoch: integer("The record's status.epoch as it is now; with mirror.", { minimum: 1 }),
+          mirror: object(
+            "The mirror that is in doubt; left out: all of them, after the store was restored.",
+            {
+              "namespace!": text("Its namespace.", { minLength: 1, maxLength: 63 }),
+              "name!": f.objectName("Its name."),
+            },
+            { name: "TrustedMirror" },
+          ),
         },
-        { name: "HostPairTrust" },
+        {
+          name: "HostPairTrust",
+          rules: [
+            {
+              rule: "has(self.mirror) == has(self.epoch)",
+              message:
+                "a word about one mirror names the mirror and the epoch of the record that it was given for; one after a restore neither",
+            },
+          ],
+        },
       ),
     },
     {

@@ -20,23 +20,35 @@ export interface HostPairSpec {
   /** The two hosts, in alphabetical order. */
   readonly hosts: readonly string[];
   /**
-   * After the store was restored from a snapshot, where the hosts cannot prove by themselves that their copies
-   * are equal: a person's word on which host holds the right data. The other one is filled from it. Means exactly
-   * one record, and nothing once that has changed.
+   * A person's word on which host holds the right data, where the hosts cannot prove it: of all mirrors after the
+   * store was restored from a snapshot, or of one mirror whose only member is in doubt. The other one is filled
+   * from it. Means exactly one record, and nothing once that has changed.
    */
   readonly trust?: HostPairTrust;
 }
 
 /**
- * After the store was restored from a snapshot, where the hosts cannot prove by themselves that their copies are
- * equal: a person's word on which host holds the right data. The other one is filled from it. Means exactly one
- * record, and nothing once that has changed.
+ * A person's word on which host holds the right data, where the hosts cannot prove it: of all mirrors after the
+ * store was restored from a snapshot, or of one mirror whose only member is in doubt. The other one is filled
+ * from it. Means exactly one record, and nothing once that has changed.
  */
 export interface HostPairTrust {
   /** The host whose data is right. */
   readonly hostName: string;
   /** The record's status.incarnation as it is now. */
   readonly incarnation: string;
+  /** The record's status.epoch as it is now; with mirror. */
+  readonly epoch?: number;
+  /** The mirror that is in doubt; left out: all of them, after the store was restored. */
+  readonly mirror?: TrustedMirror;
+}
+
+/** The mirror that is in doubt; left out: all of them, after the store was restored. */
+export interface TrustedMirror {
+  /** Its namespace. */
+  readonly namespace: string;
+  /** Its name. */
+  readonly name: string;
 }
 
 /** The decisions. */
@@ -75,8 +87,19 @@ export interface HostPairMirror {
   readonly uid: string;
   /** Hosts that hold every acknowledged write. A host outside may not be promoted. */
   readonly members: readonly string[];
-  /** Hosts that have restarted and not met the primary since: none of them becomes a member before it has. */
+  /**
+   * Hosts that have restarted and not met the other one since. One that is a member stays one, and meets nobody
+   * before the other side has gone on without it or has answered; one that is not becomes none before they have
+   * met.
+   */
   readonly restarted?: readonly string[];
+  /**
+   * The only member knows that it may lack acknowledged writes: nothing is promoted before a person says in
+   * spec.trust which copy counts.
+   */
+  readonly inDoubt?: boolean;
+  /** Hosts whose copy a person gave up: it begins anew, with a full resync, and is no member before. */
+  readonly discarded?: readonly string[];
   /** The host that may write; absent when none may. */
   readonly primary?: string;
   /** DRBD's data generation that the members have. */

@@ -65,7 +65,9 @@ export function planReplica(desired: DesiredReplica, observed: ObservedReplica):
   if (!isAttached(kernel) && !desired.attach)
     return blocked(
       "DiskStaysDetached",
-      `${name} is primary without its own disk and without its peer: it waits for the peer`,
+      kernel.role === "Primary"
+        ? `${name} is primary without its own disk and without its peer: it waits for the peer`
+        : `the disk of ${name} may lack acknowledged writes: it is not attached`,
     );
   if (!isAttached(kernel)) return { kind: "steps", steps: [step(`attach the disk of ${name}`, commands.attach(name))] };
   if (observed.appliedDigest !== configDigest(text)) return { kind: "steps", steps: applyOptions(desired, text) };
@@ -112,7 +114,7 @@ function planMetadata(desired: DesiredReplica, observed: ObservedReplica): Plan 
  * nothing yet comes up in one go.
  */
 function bringUp(
-  { config: { name }, metadata, connect }: DesiredReplica,
+  { config: { name }, metadata, connect, attach }: DesiredReplica,
   { kernel, usedBefore }: ObservedReplica,
   text: string,
 ): Step[] {
@@ -122,7 +124,7 @@ function bringUp(
   return [
     ...resource,
     step(`create the device of ${name}`, commands.newMinor(name)),
-    step(`attach the disk of ${name}`, commands.attach(name)),
+    ...(attach ? [step(`attach the disk of ${name}`, commands.attach(name))] : []),
   ];
 }
 

@@ -137,7 +137,9 @@ function startSync(model: DrbdModel, source: ModelReplica, target: ModelReplica,
   const syncUUID = newUUID(model.random);
   from.metadata.bitmap = syncUUID;
   to.metadata.current = syncUUID;
-  const blocks = full ? new Set([...from.blocks, ...to.blocks]) : to.metadata.dirty;
+  // All there is, and what is on its way to a disk of the two.
+  const moving = [source, target].flatMap(({ inFlight }) => [...inFlight].map(({ block }) => block));
+  const blocks = full ? new Set([...from.blocks, ...to.blocks, ...moving]) : to.metadata.dirty;
   for (const block of blocks) from.metadata.dirty.add(block);
   source.replication = "SyncSource";
   target.replication = "SyncTarget";
@@ -166,9 +168,11 @@ function startSync(model: DrbdModel, source: ModelReplica, target: ModelReplica,
   const end = () => {
     if (!going()) return;
     // The resync of an extent waits for the writes of the application that are under way in it.
-    const busy = [...source.inFlight].some(
-      ({ localPending, block }) => localPending && from.metadata?.dirty.has(block),
-    );
+    const pending = [
+      ...[...source.inFlight].filter(({ localPending }) => localPending),
+      ...[...target.inFlight].filter(({ netPending }) => netPending),
+    ];
+    const busy = pending.some(({ block }) => from.metadata?.dirty.has(block));
     if (!model.link.up || busy) {
       model.clock.schedule(halfMs, end);
       return;
@@ -249,6 +253,8 @@ export function declareEqual(model: DrbdModel, a: ModelReplica, b: ModelReplica)
 export function forceUpToDate(model: DrbdModel, replica: ModelReplica): void {
   const md = replica.disk?.metadata;
   if (md === undefined) return;
+  // The generation is written to the disk before anything is made of it.
+  if (replica.disk?.failed === true) return model.ioError(replica);
   replica.diskState = "UpToDate";
   newGeneration(md, model.random);
   const peer = model.peerOf(replica);

@@ -19,8 +19,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "answer the kernel although the decision was lost",
     file: ANSWERS,
-    find: 'if (outcome.kind === "won") {',
-    replace: "if (outcome !== undefined) {",
+    find: 'if (outcome.kind === "won") return PEER_OUTDATED;',
+    replace: "if (outcome !== undefined) return PEER_OUTDATED;",
   },
   {
     name: "answer the kernel without a decision",
@@ -153,9 +153,9 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "look at the kernel before the record is read",
     file: "reconcilers/mirror-replica/reconcile.ts",
-    find: "  const reading = await deps.arbiter.read(pair, context.signal);\n  const observed = await observeReplica(resourceName(replica), found.disk, deps.exec, context.signal);",
+    find: "  const reading = await deps.arbiter.read(pair, context.signal);\n  const resource = resourceName(replica);\n  const seen = await observeReplica(resource, found.disk, deps.exec, context.signal);",
     replace:
-      "  const observed = await observeReplica(resourceName(replica), found.disk, deps.exec, context.signal);\n  const reading = await deps.arbiter.read(pair, context.signal);",
+      "  const resource = resourceName(replica);\n  const seen = await observeReplica(resource, found.disk, deps.exec, context.signal);\n  const reading = await deps.arbiter.read(pair, context.signal);",
   },
   {
     name: "connect one mirror while another pass takes it over",
@@ -220,9 +220,9 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "resync a failed disk by DRBD's bitmap",
-    file: "reconcilers/mirror-replica/reconcile.ts",
-    find: "entry.members.includes(me) || !(await deps.lag.diskFailed(minor))) return false;",
-    replace: "entry.members.includes(me) || minor !== -1) return false;",
+    file: "reconcilers/mirror-replica/renew.ts",
+    find: "if (!givenUp && !diskFailed) return false;",
+    replace: "if (!givenUp) return false;",
   },
   {
     name: "release a frozen device without a decision",
@@ -237,5 +237,54 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "reconcilers/mirror-replica/frozen.ts",
     find: 'if (kernel.connection !== undefined && kernel.connection.state !== "StandAlone")',
     replace: 'if (kernel.connection?.state === "never")',
+  },
+  {
+    name: "meet the peer after a restart before it has answered",
+    kinds: "peer restarts unseen; reboot; hang API; cut replication",
+    file: MEMBERSHIP,
+    find: "if (asked && bothIn(view, entry) && !connected(observed)) return false;",
+    replace: "",
+  },
+  {
+    name: "answer a restart although writes may wait here",
+    kinds: "peer restarts unseen; reboot; hang API; cut replication",
+    file: MEMBERSHIP,
+    find: 'bothIn(view, entry) && kernel.role !== "Primary" && !connected(observed))',
+    replace: "bothIn(view, entry))",
+  },
+  {
+    name: "attach a disk that failed before it has begun anew",
+    kinds: "disk fails, then the link; restart after a failed disk; fail disk; hang API",
+    file: MEMBERSHIP,
+    find: "  if (diskFailed && entry !== undefined && !entry.members.includes(me)) return false;\n",
+    replace: "",
+  },
+  {
+    name: "come up with a disk that may lack writes",
+    kinds: "disk fails, then the link; restart after a failed disk; disk fails unseen; hang API",
+    file: "executors/drbd/driver.ts",
+    find: "...(attach ? [step(",
+    replace: "...(name !== '' ? [step(",
+  },
+  {
+    name: "make new metadata on a failed disk while it is in doubt whose copy counts",
+    kinds: "disk fails, then the link; restart after a failed disk; disk fails unseen; hang API",
+    file: "reconcilers/mirror-replica/renew.ts",
+    find: "entry.members.includes(me) || entry.inDoubt === true) return false;",
+    replace: "entry.members.includes(me)) return false;",
+  },
+  {
+    name: "take a copy back in that an administrator gave up",
+    kinds: "disk fails, then the link; restart after a failed disk; disk fails unseen; hang API",
+    file: DECISIONS,
+    find: "if (entry.discarded?.includes(peer) === true)",
+    replace: "if (entry.discarded?.length === 0)",
+  },
+  {
+    name: "take an administrator's word for another record than the one it was given for",
+    kinds: "disk fails, then the link; restart after a failed disk; disk fails unseen; hang API",
+    file: "reconcilers/mirror-replica/doubt.ts",
+    find: "    trust.epoch === epoch &&\n",
+    replace: "",
   },
 ];

@@ -112,22 +112,35 @@ export function shrink(mirror: MirrorId, me: string, out: string, reason: string
 }
 
 /**
- * `me` has restarted and lacks what `peer` may have written since. `peer` may not have noticed, and would take a
- * connection of before for one of now: until `me` says that it has met it, nobody makes it a member. The write itself
- * kills a grow that is still on its way.
+ * `me` has restarted. A peer that is frozen would let go what waits there as soon as it meets `me`, on its side alone: a member
+ * stays one, and meets nobody before the peer has gone on without it or has said that nothing waits (`answerRestart`). The
+ * peer may not even have noticed, and would take a connection of before for one of now: who is out is not taken in before
+ * it has said that it has `met`. The write itself kills a grow that is still on its way.
  */
 export function restarted(mirror: MirrorId, me: string): Decision {
   return (status) => {
     const entry = entryOf(status, mirror);
     if (entry === undefined || isRestarted(entry, me)) return unnecessary;
-    const members = entry.members.filter((host) => host !== me);
-    if (members.length === 0) return refused("LastMember", `${me} holds the only copy of ${label(mirror)}`);
     return changeOne(status, mirror, "Restarted", ({ window: _, ...old }) => ({
       ...old,
-      members,
       restarted: [...(old.restarted ?? []), me].toSorted(),
     }));
   };
+}
+
+/** `me` is not Primary and not connected to `peer`, which has restarted: nothing waits here, both may meet as they are. */
+export function answerRestart(mirror: MirrorId, me: string, peer: string): Decision {
+  return (status) => {
+    const entry = entryOf(status, mirror);
+    if (entry === undefined || !isRestarted(entry, peer)) return unnecessary;
+    if (!entry.members.includes(me)) return notAMember(mirror, me, entry);
+    return changeOne(status, mirror, "NothingWaits", (old) => withoutRestart(old, peer));
+  };
+}
+
+function withoutRestart({ restarted: hosts = [], ...rest }: HostPairMirror, host: string): HostPairMirror {
+  const others = hosts.filter((each) => each !== host);
+  return others.length === 0 ? rest : { ...rest, restarted: others };
 }
 
 export const isRestarted = (entry: HostPairMirror, host: string): boolean => entry.restarted?.includes(host) === true;
@@ -137,10 +150,7 @@ export function met(mirror: MirrorId, me: string): Decision {
   return (status) => {
     const entry = entryOf(status, mirror);
     if (entry === undefined || !isRestarted(entry, me)) return unnecessary;
-    return changeOne(status, mirror, "Met", ({ restarted: hosts = [], ...old }) => {
-      const others = hosts.filter((host) => host !== me);
-      return others.length === 0 ? old : { ...old, restarted: others };
-    });
+    return changeOne(status, mirror, "Met", (old) => withoutRestart(old, me));
   };
 }
 
@@ -179,6 +189,8 @@ export function grow(mirror: MirrorId, me: string, peer: string, epoch: number, 
     const entry = entryOf(status, mirror);
     if (!entry?.members.includes(me)) return notAMember(mirror, me, entry);
     if (entry.members.includes(peer)) return unnecessary;
+    if (entry.discarded?.includes(peer) === true)
+      return refused("GivenUp", `the copy on ${peer} was given up by a person, and has not begun anew`);
     if (isRestarted(entry, peer))
       return refused("NotMetSinceRestart", `${peer} has restarted and not said that it has met ${me} since`);
     if (entry.primary !== me)
@@ -229,6 +241,51 @@ export function closeWindow(mirror: MirrorId, primary: string): Decision {
     if (entry?.window === undefined) return unnecessary;
     if (!entry.members.includes(primary)) return notAMember(mirror, primary, entry);
     return changeOne(status, mirror, "WindowClosed", ({ window: _, ...old }) => ({ ...old, primary }));
+  };
+}
+
+/** `me`, the only member, knows that it may lack writes, and its disk takes part in nothing: nobody goes on by itself. */
+export function doubt(mirror: MirrorId, me: string): Decision {
+  return (status) => {
+    const entry = entryOf(status, mirror);
+    if (entry?.members.join() !== me || entry.inDoubt === true) return unnecessary;
+    return changeOne(status, mirror, "InDoubt", ({ window: _, ...old }) => ({ ...old, inDoubt: true }));
+  };
+}
+
+/** `me`, the only member, has proved since that it lacks nothing. */
+export function endDoubt(mirror: MirrorId, me: string): Decision {
+  return (status) => {
+    const entry = entryOf(status, mirror);
+    if (entry?.members.join() !== me || entry.inDoubt !== true) return unnecessary;
+    return changeOne(status, mirror, "DoubtEnded", ({ inDoubt: _, ...old }) => old);
+  };
+}
+
+/** A person said, of exactly the record of `epoch`, that `me` holds the copy that counts: the one of `peer` begins anew. */
+export function trusted(mirror: MirrorId, me: string, peer: string, epoch: number): Decision {
+  return (status) => {
+    const entry = entryOf(status, mirror);
+    if (status?.epoch !== epoch || entry?.inDoubt !== true)
+      return refused(
+        RECORD_HAS_CHANGED,
+        `the word was given for epoch ${epoch}, the record is at ${status?.epoch ?? 0}`,
+      );
+    return changeOne(status, mirror, "Trusted", ({ inDoubt: _, restarted: __, primary, ...old }) => ({
+      ...old,
+      members: [me],
+      discarded: [peer],
+      ...(primary === me ? { primary } : {}),
+    }));
+  };
+}
+
+/** The copy of `me` that a person gave up is made anew: nothing of what it held can come back. */
+export function begunAnew(mirror: MirrorId, me: string): Decision {
+  return (status) => {
+    const entry = entryOf(status, mirror);
+    if (entry?.discarded?.includes(me) !== true) return unnecessary;
+    return changeOne(status, mirror, "BegunAnew", ({ discarded: _, ...old }) => old);
   };
 }
 

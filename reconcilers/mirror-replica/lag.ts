@@ -10,10 +10,6 @@ export interface LagMemory {
   mark(uid: string): Promise<void>;
   /** Whether the kernel's helper left a tombstone: this disk failed a write. */
   diskFailed(minor: number): Promise<boolean>;
-  /** Whether this copy was the only member at a time when it lacked nothing, and no other one joined since. */
-  wasAlone(uid: string): boolean;
-  /** Durable before it resolves. */
-  noteAlone(uid: string, alone: boolean): Promise<void>;
   /** Forgets the mark. */
   clear(uid: string): Promise<void>;
   /** Forgets the failed disk, once nothing of what it held is believed any more. */
@@ -56,20 +52,23 @@ export async function updateLag(
 ): Promise<boolean> {
   const { uid, minor, me, entry, observed } = parts;
   const disk = observed.kernel?.device?.diskState;
-  if (entry === undefined) return false;
+  if (entry === undefined) {
+    // Before the first generation there is nothing to lack.
+    const empty = disk === "Inconsistent" && observed.kernel?.role === "Secondary";
+    if (empty && (await memory.diskFailed(minor))) await memory.bury(minor);
+    return false;
+  }
   const isMember = entry.members.includes(me);
   const alone = isMember && entry.members.length === 1;
-  // While DRBD counts from a generation that the peer has not got, no resync has brought it into step since.
-  const onlyCopy = alone && memory.wasAlone(uid) && observed.bitmapUUID !== undefined;
-  if (isMember && disk !== undefined && BEHIND.has(disk)) {
+  // When its disk failed, DRBD counted what the peer lacked: the peer had less, has not come into step since, and served nobody.
+  const onlyCopy = alone && observed.bitmapUUID !== undefined;
+  // Without its disk since the machine came up, an only member has served nobody: what its disk lacks is known from before.
+  const idle = alone && disk === "Diskless" && observed.kernel?.role === "Secondary";
+  if (isMember && disk !== undefined && BEHIND.has(disk) && !idle) {
     if (!alone) await memory.mark(uid);
     return !onlyCopy;
   }
-  if (!alone) await memory.noteAlone(uid, false);
-  if (!(await memory.lags(uid, minor))) {
-    if (alone) await memory.noteAlone(uid, true);
-    return false;
-  }
+  if (!(await memory.lags(uid, minor))) return false;
   if (isMember && !onlyCopy) return true;
   await memory.clear(uid);
   // What the only copy's disk failed nobody else has either: as soon as it works again it is as good as it was.

@@ -18,6 +18,10 @@ export interface MembershipView {
   readonly beginsFirstGeneration: boolean;
   /** This copy may lack a write, whatever DRBD says of its disk now. */
   readonly lags: boolean;
+  /** The disk here failed a write, and has not begun anew. */
+  readonly diskFailed: boolean;
+  /** This process has recorded the restart of this host. */
+  readonly toldRestart: boolean;
   readonly wanted: { readonly role: "Primary" | "Secondary"; readonly connect: boolean };
 }
 
@@ -25,8 +29,10 @@ export interface MembershipView {
 export interface NeededDecision {
   readonly why: string;
   readonly decision: decisions.Decision;
-  /** It makes the peer a member. */
-  readonly grows?: boolean;
+  /** Won, the copy here counts as it is, whatever its disk failed. */
+  readonly settlesDoubt?: boolean;
+  /** It tells of a restart of this host. */
+  readonly tellsRestart?: boolean;
   /** Refused, it holds up nothing but the promotion. */
   readonly onlyForPromotion?: boolean;
 }
@@ -58,11 +64,11 @@ function leave(view: MembershipView, entry: HostPairMirror): NeededDecision | un
   const { kernel } = observed;
   if (kernel?.device !== undefined && mayHaveMissed(view, entry))
     return {
-      why: `keep ${me} out until it has met ${peer}, which may have gone on alone`,
+      why: `record that ${me} has restarted: ${peer} may hold writes that wait`,
       decision: decisions.restarted(mirror, me),
+      tellsRestart: true,
     };
-  const both = entry.members.includes(me) && entry.members.includes(peer);
-  if (!both || kernel?.device === undefined) return undefined;
+  if (!bothIn(view, entry) || kernel?.device === undefined) return undefined;
   if (view.lags)
     return {
       why: `take ${me} out: its disk was not up to date`,
@@ -105,13 +111,18 @@ const isBehind = (connection: ResourceState["connection"]): boolean =>
     : connection?.peerDiskState !== "UpToDate" && connection?.peerDiskState !== "DUnknown";
 const SOURCE = new Set(["WFBitMapS", "SyncSource", "PausedSyncS", "StartingSyncS"]);
 
-/** Not met since the boot, and about to try: an only member has nobody to have missed anything from. */
-function mayHaveMissed({ me, peer, observed, wanted }: MembershipView, entry: HostPairMirror): boolean {
-  const waits = observed.kernel?.device?.diskState === "Consistent" && !talks(observed);
-  return (
-    waits && wanted.connect && entry.primary === peer && !isOnlyMember(entry, me) && !decisions.isRestarted(entry, me)
-  );
+/**
+ * Not met since the boot, and about to try: unless this side is the primary, the peer may be it, or may become it by a connection
+ * of before. An only member has nobody to have missed anything from.
+ */
+function mayHaveMissed({ me, observed, wanted, toldRestart }: MembershipView, entry: HostPairMirror): boolean {
+  if (toldRestart || entry.primary === me || isOnlyMember(entry, me) || decisions.isRestarted(entry, me)) return false;
+  return wanted.connect && isFresh(observed);
 }
+
+/** Attached since the boot, and has not met its peer yet. */
+export const isFresh = (observed: ObservedReplica): boolean =>
+  observed.kernel?.device?.diskState === "Consistent" && !talks(observed);
 
 function join(view: MembershipView, entry: HostPairMirror): NeededDecision | undefined {
   const { mirror, me, peer, observed, wanted } = view;
@@ -132,6 +143,11 @@ function join(view: MembershipView, entry: HostPairMirror): NeededDecision | und
   if (isWhole(observed) && decisions.isRestarted(entry, me))
     return { why: `record that ${me} has met ${peer}`, decision: decisions.met(mirror, me) };
   if (view.lags) return undefined;
+  if (decisions.isRestarted(entry, peer) && bothIn(view, entry) && kernel.role !== "Primary" && !connected(observed))
+    return {
+      why: `let ${peer}, which has restarted, meet ${me}: nothing waits here`,
+      decision: decisions.answerRestart(mirror, me, peer),
+    };
   // Only a primary can take the other side in again: the only member becomes it, whoever is wanted in the end.
   if ((wanted.role === "Primary" || (alone && entry.primary === undefined)) && entry.primary !== me)
     return {
@@ -144,7 +160,6 @@ function join(view: MembershipView, entry: HostPairMirror): NeededDecision | und
     return {
       why: `take ${peer} in: both disks are UpToDate`,
       decision: decisions.grow(mirror, me, peer, view.epoch, writer),
-      grows: true,
     };
   return undefined;
 }
@@ -207,8 +222,9 @@ export function isLoser({ entry, me, observed }: MembershipView): boolean {
  * one member may have that. A disk that failed while another one had more never comes back as it is: by equal generations
  * DRBD would take it for UpToDate, and the other side for the one to be overwritten.
  */
-export function mayAttach({ entry, me, observed, lags }: MembershipView): boolean {
+export function mayAttach({ entry, me, observed, lags, diskFailed }: MembershipView): boolean {
   if (lags) return false;
+  if (diskFailed && entry !== undefined && !entry.members.includes(me)) return false;
   if (observed.kernel?.role !== "Primary" || connected(observed)) return true;
   return entry !== undefined && isOnlyMember(entry, me);
 }
@@ -217,14 +233,21 @@ export function mayAttach({ entry, me, observed, lags }: MembershipView): boolea
  * A host that took over meets its former peer only as primary: see `allowedRole`. A peer that waits for being overwritten
  * may still be of the same generation: should the disk here fail then, DRBD would serve its data as the current one.
  */
-export function mayConnect({ entry, me, observed }: MembershipView): boolean {
+export function mayConnect(view: MembershipView): boolean {
+  const { entry, me, observed } = view;
   // Frozen and set apart: it is being decided who goes on.
   if (observed.kernel?.role === "Primary" && observed.kernel.suspended.includes("fencing") && !talks(observed))
     return false;
+  // A frozen peer would let go what waits there, and this member would lack it: see `restarted`.
+  const asked = entry !== undefined && entry.primary !== me && decisions.isRestarted(entry, me);
+  if (asked && bothIn(view, entry) && !connected(observed)) return false;
   const tookOver = entry !== undefined && entry.primary === me && isOnlyMember(entry, me);
   const waits = observed.kernel?.connection?.replication === "WFBitMapS";
   return !tookOver || observed.kernel?.role === "Primary" || (connected(observed) && !waits);
 }
+
+const bothIn = ({ me, peer }: MembershipView, { members }: HostPairMirror): boolean =>
+  members.includes(me) && members.includes(peer);
 
 const isOnlyMember = (entry: HostPairMirror, me: string): boolean =>
   entry.members.length === 1 && entry.members[0] === me;

@@ -23,6 +23,7 @@ import {
   allowedRole,
   connected,
   differs,
+  isFresh,
   isLoser,
   isTrespasser,
   mayAttach,
@@ -31,9 +32,11 @@ import {
   neededDecision,
 } from "./membership.ts";
 import { type FrozenStep, releaseFrozen } from "./frozen.ts";
+import { doubtPass } from "./doubt.ts";
 import { FileSystems, fileSystemPass } from "./file-system.ts";
 import { Meetings } from "./meetings.ts";
 import type { ServedDevices } from "../served-devices.ts";
+import { renewDisk } from "./renew.ts";
 import { discardPass } from "./split-brain.ts";
 import { believeRestored } from "./restored.ts";
 import { SafetySettings } from "./settings.ts";
@@ -77,6 +80,7 @@ export function mirrorReplicaReconciler(deps: MirrorReplicaDeps): Reconcile {
     verifications: new Verifications(),
     files: new FileSystems(),
     settings: new SafetySettings(),
+    toldRestarts: new Set<string>(),
     locks: new Locks(),
   };
   return async (context, request) => {
@@ -94,12 +98,14 @@ export function mirrorReplicaReconciler(deps: MirrorReplicaDeps): Reconcile {
 /** Steps that follow on each other are taken in one pass, each after a new look at the world. */
 const MAX_STEPS = 10;
 
-/** What this process remembers between passes; nothing that the promises need rests on it. */
+/** What this process remembers between passes. Forgotten, it only asks, waits or tells once more. */
 interface Memory {
   readonly meetings: Meetings;
   readonly verifications: Verifications;
   readonly files: FileSystems;
   readonly settings: SafetySettings;
+  /** Resources whose disk came back with the machine, since this process has recorded that. */
+  readonly toldRestarts: Set<string>;
   /** By resource. */
   readonly locks: Locks;
 }
@@ -175,6 +181,7 @@ async function lockedStep(
   const entry = record.status?.mirrors.find(({ uid }) => uid === found.mirror.uid);
   const { hostName: me, minor } = replica.spec;
   const lags = await updateLag({ uid: found.mirror.uid, minor, me, entry, observed }, deps.lag);
+  if (!isFresh(observed)) memory.toldRestarts.delete(resource);
   const view: MembershipView = {
     mirror: found.mirror,
     me,
@@ -183,6 +190,8 @@ async function lockedStep(
     epoch: record.status?.epoch ?? 0,
     observed,
     lags,
+    diskFailed: await deps.lag.diskFailed(minor),
+    toldRestart: memory.toldRestarts.has(resource),
     beginsFirstGeneration: beginsFirstGeneration(replica),
     wanted: replica.spec,
   };
@@ -202,17 +211,23 @@ async function lockedStep(
     return { report: changed(replica, fields), goOn: true };
   }
   if (isLoser(view) || isTrespasser(view)) return stepDown(view, replica, fields, apply);
-  if (await renewFailedDisk(deps, view, { minor, disk: found.disk }, apply))
+  const doubtful = doubtPass(view, record);
+  if (doubtful.kind === "refused") return end(waiting(doubtful.reason, doubtful.message, fields));
+  if (doubtful.kind === "none" && (await renewDisk(deps, context, view, { minor, disk: found.disk }, apply)))
     return { report: changed(replica, fields), goOn: true };
   const discarding = discardPass(replica, view);
   if (discarding.kind === "refused") return end(waiting(discarding.reason, discarding.message, fields));
-  const needed = discarding.kind === "decide" ? discarding.needed : neededDecision(view);
+  const asked = doubtful.kind === "decide" ? doubtful : discarding;
+  const needed = asked.kind === "decide" ? asked.needed : neededDecision(view);
   let refused: Report<MirrorReplica> | undefined;
   if (needed !== undefined) {
-    // Durable before the record says so: a disk that fails in between is one of two.
-    if (needed.grows === true) await deps.lag.noteAlone(found.mirror.uid, false);
     const outcome = await deps.arbiter.decide(pair, needed.decision, context.signal);
     if (outcome.kind === "won") {
+      if (needed.tellsRestart === true) memory.toldRestarts.add(resource);
+      if (needed.settlesDoubt === true) {
+        await deps.lag.clear(found.mirror.uid);
+        await deps.lag.bury(minor);
+      }
       const now = outcome.status?.mirrors.find(({ uid }) => uid === found.mirror.uid);
       if (now !== undefined && !now.members.includes(me)) await deps.lag.clear(found.mirror.uid);
       deps.replicas.event(replica, "Normal", "Decided", needed.why);
@@ -321,32 +336,6 @@ async function stepDown(
       goOn: false,
     };
   }
-}
-
-/**
- * A disk that failed a write and came back begins anew: DRBD's bitmap misses what was written between the failure and
- * the moment in which the peer heard of it. Only once the record shows it out; after a crash it is done again.
- */
-async function renewFailedDisk(
-  deps: MirrorReplicaDeps,
-  { entry, me, observed }: MembershipView,
-  { minor, disk }: { readonly minor: number; readonly disk: string },
-  apply: (steps: readonly Step[]) => Promise<unknown>,
-): Promise<boolean> {
-  if (entry === undefined || entry.members.includes(me) || !(await deps.lag.diskFailed(minor))) return false;
-  const name = observed.kernel?.name;
-  if (name === undefined || observed.kernel?.device === undefined) return false;
-  if (observed.kernel.role === "Primary" && !connected(observed)) return false;
-  if (isAttached(observed.kernel)) {
-    await apply([{ why: `give up the failed disk of ${name}`, effect: commands.detach(name) }]);
-    return true;
-  }
-  // Another disk in its place: the file names it first. What that one holds is looked at like on any new disk.
-  if (observed.configFile?.includes(`disk ${disk};`) !== true || observed.metadata === "unknown") return false;
-  if (observed.metadata === "yes")
-    await apply([{ why: `make new metadata on the failed disk of ${name}`, effect: commands.createMetadata(name) }]);
-  await deps.lag.bury(minor);
-  return true;
 }
 
 const INACTIVE_RETRY_MS = 1000;

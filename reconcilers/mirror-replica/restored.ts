@@ -50,7 +50,7 @@ export async function believeRestored(
 }
 
 const isTrusted = ({ spec, status }: HostPair, me: string): boolean =>
-  spec.trust?.hostName === me && spec.trust.incarnation === status?.incarnation;
+  spec.trust?.hostName === me && spec.trust.incarnation === status?.incarnation && spec.trust.mirror === undefined;
 
 /** What the record should say, as the kernel proves it; `undefined`: it does not. */
 function handshakes(

@@ -95,22 +95,33 @@ export function mirrorConditions(
   const whole = replicas.length === 2 && replicas.every(({ status }) => status?.diskState === "UpToDate");
   const connected = replicas.every(({ status }) => isConditionTrue(status?.conditions, "Connected"));
   const inSync = whole && connected && entry?.members.length === 2;
-  const copies = entry?.members.length ?? 0;
   return [
     readiness(wantedPrimary, replicas, entry),
     inSync
       ? { type: "InSync", status: "True", reason: "InSync", message: "both copies are up to date" }
       : { type: "InSync", status: "False", reason: "NotInSync", message: progressMessage(replicas) },
-    copies === 1
-      ? {
-          type: "Degraded",
-          status: "True",
-          reason: "OneCopy",
-          message: `only ${entry?.members[0]} holds every acknowledged write: losing it loses the device`,
-        }
-      : { type: "Degraded", status: "False", reason: "Redundant", message: "no copy is missing" },
+    degraded(replicas, entry),
     splitBrainCondition(mirror, replicas, splitBrainState(mirror, replicas)),
   ];
+}
+
+const isInDoubt = (fact: { readonly reason: string } | undefined): boolean => fact?.reason === "CopyInDoubt";
+
+/** What the side whose copy is in doubt asks the administrator. */
+const doubtOf = (replicas: readonly MirrorReplica[]) =>
+  replicas.map(({ status }) => findCondition(status?.conditions, "Ready")).find((fact) => isInDoubt(fact));
+
+function degraded(replicas: readonly MirrorReplica[], entry: HostPairMirror | undefined): ConditionFact {
+  const doubt = entry?.inDoubt === true ? doubtOf(replicas) : undefined;
+  if (doubt !== undefined) return { type: "Degraded", status: "True", reason: doubt.reason, message: doubt.message };
+  return entry?.members.length === 1
+    ? {
+        type: "Degraded",
+        status: "True",
+        reason: "OneCopy",
+        message: `only ${entry.members[0]} holds every acknowledged write: losing it loses the device`,
+      }
+    : { type: "Degraded", status: "False", reason: "Redundant", message: "no copy is missing" };
 }
 
 function readiness(
@@ -122,6 +133,8 @@ function readiness(
   const usable = primary?.status?.suspended !== true && primary?.status?.devicePath !== undefined;
   if (primary?.spec.hostName === wantedPrimary && usable)
     return ready("True", "Usable", `usable on ${wantedPrimary} as ${primary.status?.devicePath}`);
+  const doubt = entry?.inDoubt === true ? doubtOf(replicas) : undefined;
+  if (doubt !== undefined) return ready("False", doubt.reason, doubt.message);
   const side = primary ?? replicas.find(({ spec }) => spec.hostName === wantedPrimary) ?? replicas[0];
   const fact = findCondition(side?.status?.conditions, "Ready");
   if (side === undefined || fact === undefined)

@@ -22,6 +22,9 @@ export function checkRecord(before: HostPairStatus | undefined, pair: HostPair, 
   if (before === undefined) return undefined;
   if (after.epoch !== before.epoch + 1) return `epoch went from ${before.epoch} to ${after.epoch}`;
   if (after.decision.nonce === before.decision.nonce) return "a nonce came twice";
+  const { trust } = pair.spec;
+  if (after.decision.reason === "Trusted" && (trust?.hostName !== host || trust.epoch !== before.epoch))
+    return `${host} decides by an administrator's word that was not given for epoch ${before.epoch}`;
   for (const entry of after.mirrors) {
     const old = before.mirrors.find(({ uid }) => uid === entry.uid);
     if (old === undefined) continue;
@@ -29,7 +32,8 @@ export function checkRecord(before: HostPairStatus | undefined, pair: HostPair, 
     const grown = entry.members.some((member) => !old.members.includes(member));
     // After a restore of the store the record is written from what is proved, not from what it was.
     if (after.incarnation !== before.incarnation) continue;
-    if (grown && old.primary !== host) return `${host} makes a member of ${entry.name} without being its primary`;
+    if (grown && old.primary !== host && old.inDoubt !== true)
+      return `${host} makes a member of ${entry.name} without being its primary`;
     // A host that is taken in by the primary may be named as primary at once: it is the one that writes.
     if (entry.primary !== undefined && !grown && !old.members.includes(entry.primary))
       return `${entry.primary} becomes primary of ${entry.name} from outside`;
@@ -45,6 +49,8 @@ const UNDER_WAY_MS = 1000;
 interface Mirrored {
   /** Every write that its writer was told is done. */
   readonly blocks: Set<number>;
+  /** How many these ever were. */
+  acknowledged: number;
   /** Who was promoted last. */
   active:
     | {
@@ -85,6 +91,8 @@ export class Checks {
   readonly #orders = new Set<string>();
   /** Writes that were answered with success although no disk of a member held them: the last disk was failing. */
   excused = 0;
+  /** Writes that only the copy had which an administrator gave up. */
+  givenUp = 0;
 
   constructor(parts: {
     readonly model: () => DrbdModel;
@@ -105,7 +113,12 @@ export class Checks {
   }
 
   of(name: string): Mirrored {
-    const known = this.#mirrors.get(name) ?? { blocks: new Set<number>(), active: undefined, whole: false };
+    const known = this.#mirrors.get(name) ?? {
+      blocks: new Set<number>(),
+      acknowledged: 0,
+      active: undefined,
+      whole: false,
+    };
     this.#mirrors.set(name, known);
     return known;
   }
@@ -126,6 +139,7 @@ export class Checks {
       return;
     }
     known.blocks.add(block);
+    known.acknowledged++;
     for (const member of entry?.members ?? []) this.#holds(member, name, [block]);
   }
 
@@ -221,8 +235,16 @@ export class Checks {
     for (const entry of after.mirrors) {
       const old = before?.mirrors.find(({ uid }) => uid === entry.uid);
       const { name } = entry;
+      const trusted = old?.inDoubt === true && after.decision.reason === "Trusted" && entry.inDoubt !== true;
+      if (trusted) this.#giveUp(name, entry.members);
+      if (
+        entry.inDoubt === true &&
+        old?.inDoubt !== true &&
+        !entry.members.every((host) => this.#copy(host, name).knownBehind)
+      )
+        this.#violated("doubt", `${name} is in doubt although ${entry.members.join()} knows of nothing that it lacks`);
       const joined = entry.members.filter((host) => old !== undefined && !old.members.includes(host));
-      if (joined.length > 0 && !this.of(name).whole)
+      if (joined.length > 0 && !trusted && !this.of(name).whole)
         this.#violated("membership", `${joined.join()} became a member of ${name} before both disks were UpToDate`);
       if (old?.members.some((host) => !entry.members.includes(host)) === true) {
         this.of(name).whole = false;
@@ -234,10 +256,21 @@ export class Checks {
     }
   }
 
+  /** An administrator, asked by a condition, said which copy counts: what only the other one has is gone by that word. */
+  #giveUp(name: string, members: readonly string[]): void {
+    const known = this.of(name);
+    for (const block of known.blocks) {
+      if (members.every((host) => this.#copy(host, name).blocks.has(block))) continue;
+      known.blocks.delete(block);
+      this.givenUp++;
+    }
+  }
+
   #tookOver(name: string, host: string, epoch: number): void {
     const replica = this.#model().kernel(host).get(name);
-    if (replica?.net !== "StandAlone")
-      this.#violated("takeover", `${host} took ${name} over while its link was ${replica?.net ?? "down"}, not cut`);
+    // Nothing gets through to a machine that went down while its decision was on the way.
+    if (replica !== undefined && replica.net !== "StandAlone")
+      this.#violated("takeover", `${host} took ${name} over while its link was ${replica.net}, not cut`);
     if (this.#copy(host, name).knownBehind)
       this.#violated("takeover", `${host} took ${name} over with a copy that it knows may lack writes`);
     const members = this.#record(name)?.members ?? [];

@@ -20,8 +20,8 @@ describe("two hosts, whatever fails", () => {
       stuck.push(...outcome.stuck.map((name) => `seed ${seed}: ${name}`));
       acknowledged += outcome.acknowledged;
     }
-    // Safe and stuck is allowed where only a person can say which copy counts; it must stay rare.
-    expect(stuck.length, stuck.join()).toBeLessThanOrEqual(2 + seed / 20);
+    // An administrator who does what the conditions ask for gets every mirror back.
+    expect(stuck).toEqual([]);
     // A run in which nobody writes proves nothing.
     expect(acknowledged).toBeGreaterThan(seed * 30);
   });

@@ -1,5 +1,6 @@
 import { seededRandom } from "../../machinery/random.ts";
 import { LivelockError } from "../../machinery/virtual-clock.ts";
+import { Administrator, describeMirror } from "./administrator.ts";
 import { wholeMirrors } from "./beginning.ts";
 import type { Violation } from "./checks.ts";
 import { CHAOS_MS, type Fault, type FaultKind, inject, makeFaults, mendAll } from "./faults.ts";
@@ -14,16 +15,22 @@ export interface Outcome {
   /** Writes that went with the last disk: see `Checks`. */
   readonly excused: number;
   readonly acknowledged: number;
+  /** How often an administrator had to say which copy counts. */
+  readonly words: number;
+  /** Writes that went by an administrator's word. */
+  readonly givenUp: number;
+  /** How the record and both sides of each stuck mirror were in the end. */
+  readonly remains: readonly string[];
   readonly lines: readonly string[];
 }
 
 const STEP_MS = 250;
 /** How long a mended system may take until everything is whole again. */
 const HEAL_MS = 120_000;
-/** After it a person restarts machines that are still frozen. */
+/** After it an administrator restarts machines that are still frozen, and does what conditions ask for. */
 const PATIENCE_MS = 30_000;
-/** Time for a writer to get something written to a whole mirror. */
-const WRITE_MS = 10_000;
+/** How often the administrator looks. */
+const LOOK_MS = 1000;
 /** One life in so many begins with empty disks, and with faults from its first moment. */
 const EMPTY_EVERY = 16;
 
@@ -37,6 +44,7 @@ export async function simulate(
 ): Promise<Outcome> {
   const faults = options.faults ?? faultsOf(seed);
   const world = new World(seed, options);
+  const administrator = new Administrator(world);
   const chance = seededRandom(seed ^ 0xace);
   const primaries = MIRROR_NAMES.map((): HostName => (chance.next() < 0.7 ? "alpha" : "beta"));
   const outcome = (stuck: readonly string[]): Outcome => ({
@@ -45,7 +53,10 @@ export async function simulate(
     violation: world.violation,
     stuck,
     excused: world.checks.excused,
+    words: administrator.words,
+    givenUp: world.checks.givenUp,
     acknowledged: world.writers.reduce((sum, { acknowledged }) => sum + acknowledged, 0),
+    remains: stuck.flatMap((name) => describeMirror(world, name)),
     lines: world.lines,
   });
   if (seed % EMPTY_EVERY === 0) world.beginEmpty(primaries);
@@ -54,19 +65,21 @@ export async function simulate(
   for (const fault of faults) inject(world, fault);
   if (!(await run(world, CHAOS_MS))) return outcome([]);
   mendAll(world);
-  await untilWhole(world, PATIENCE_MS);
-  for (const host of HOSTS) restartIfFrozen(world, host);
-  await untilWhole(world, HEAL_MS - PATIENCE_MS);
-  const stuck = world.violation === undefined ? await stuckMirrors(world) : [];
+  const before = new Map(MIRROR_NAMES.map((name) => [name, world.checks.of(name).acknowledged]));
+  const stuckMirrors = () =>
+    MIRROR_NAMES.filter((name) => !world.isWhole(name) || world.checks.of(name).acknowledged === before.get(name));
+  const untilWell = async (limitMs: number, look = () => {}) => {
+    for (let ms = 0; ms < limitMs && stuckMirrors().length > 0; ms += STEP_MS) {
+      if (ms % LOOK_MS === 0) look();
+      if (!(await run(world, STEP_MS))) return;
+    }
+  };
+  await untilWell(PATIENCE_MS);
+  for (const host of HOSTS) administrator.restartIfFrozen(host);
+  await untilWell(HEAL_MS - PATIENCE_MS, () => administrator.answerDoubts());
+  const stuck = world.violation === undefined ? stuckMirrors() : [];
   if (stuck.length === 0 && world.violation === undefined) world.checks.settled(MIRROR_NAMES);
   return outcome(stuck);
-}
-
-/** Runs until both mirrors have both members and the wanted primary. */
-async function untilWhole(world: World, limitMs: number): Promise<void> {
-  const endMs = world.clock.monotonicMs() + limitMs;
-  while (world.clock.monotonicMs() < endMs && (await run(world, STEP_MS)))
-    if (MIRROR_NAMES.every((name) => world.isWhole(name))) return;
 }
 
 /** False as soon as a promise is broken. */
@@ -81,19 +94,4 @@ async function run(world: World, forMs: number): Promise<boolean> {
     world.checks.readAll(MIRROR_NAMES);
   }
   return world.violation === undefined;
-}
-
-function restartIfFrozen(world: World, host: HostName): void {
-  const frozen = [...world.drbd.kernel(host).values()].some(({ suspended }) => suspended);
-  if (!frozen) return;
-  world.powerOff(host);
-  world.clock.schedule(5000, () => world.powerOn(host));
-}
-
-async function stuckMirrors(world: World): Promise<string[]> {
-  const before = MIRROR_NAMES.map((name) => world.checks.of(name).blocks.size);
-  const stuck = () =>
-    MIRROR_NAMES.filter((name, index) => !world.isWhole(name) || world.checks.of(name).blocks.size === before[index]);
-  for (let ms = 0; ms < WRITE_MS && stuck().length > 0; ms += STEP_MS) await run(world, STEP_MS);
-  return stuck();
 }

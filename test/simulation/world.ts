@@ -22,7 +22,7 @@ import { Writer } from "./writer.ts";
 export const HOSTS = ["alpha", "beta"] as const;
 export type HostName = (typeof HOSTS)[number];
 export const MIRROR_NAMES = ["m1", "m2"] as const;
-const PAIR = "alpha.beta";
+export const PAIR = "alpha.beta";
 const RESTART_MS = 2000;
 /** As short as it may be: more happens in a life. */
 export const LEASE_SECONDS = 3;
@@ -73,7 +73,7 @@ export class World {
       model: () => this.drbd,
       nowMs: () => this.clock.monotonicMs(),
       record: (name) => this.entry(name),
-      copy: (host, name) => this.#copy(host, name),
+      copy: (host, name) => this.copy(host, name),
       report: (violation) => this.report(violation),
     });
     this.drbd = new DrbdModel({
@@ -154,7 +154,8 @@ export class World {
   }
   readonly #last = new Map<string, string>();
 
-  #copy(host: string, name: string): Copy {
+  /** One host's copy, as it is on its disk and as the host knows it. */
+  copy(host: string, name: string): Copy {
     const machine = this.machine(host);
     const disk = this.#disk(host, name);
     const replica = this.drbd.kernel(host).get(name);
@@ -352,9 +353,11 @@ export class World {
     return { store: this.store.image(), machines, replicas: this.drbd.all() };
   }
 
+  /** By the record, and none of its two members knows better. */
   isWhole(name: string): boolean {
     const entry = this.entry(name);
-    return entry?.members.length === 2 && entry.primary === this.mirror(name)?.spec.primary?.hostName;
+    if (entry?.members.length !== 2 || entry.primary !== this.mirror(name)?.spec.primary?.hostName) return false;
+    return !entry.members.some((host) => this.copy(host, name).knownBehind);
   }
 
   #createHost(name: HostName): void {

@@ -41,6 +41,7 @@ describe("HostPair", () => {
     readonly members?: readonly string[];
     readonly primary?: string | undefined;
     readonly window?: object;
+    readonly inDoubt?: boolean;
   }
   const pair = ({
     epoch = 7,
@@ -48,6 +49,7 @@ describe("HostPair", () => {
     by = "alpha",
     members = ["alpha", "beta"],
     window,
+    inDoubt,
     ...rest
   }: Change = {}) => {
     const primary = "primary" in rest ? rest.primary : "alpha";
@@ -58,6 +60,7 @@ describe("HostPair", () => {
       members,
       ...(primary === undefined ? {} : { primary }),
       ...(window === undefined ? {} : { window }),
+      ...(inDoubt === undefined ? {} : { inDoubt }),
     };
     const decision = { nonce, by, bootID: "b", reason: "Test", time: "2026-01-01T00:00:00Z" };
     const status = { epoch, incarnation: "i", mirrors: [record], decision };
@@ -114,6 +117,12 @@ describe("HostPair", () => {
       refused: "by the hand of",
     },
     {
+      name: "a copy outside that counts by a person's word, while the only member is in doubt",
+      old: pair({ members: ["alpha"], inDoubt: true }),
+      changed: next({ by: "beta", members: ["beta"], primary: undefined }),
+      refused: "",
+    },
+    {
       name: "a window without both as members",
       old: shrunk,
       changed: next({ members: ["alpha"], window: { from: "alpha", to: "beta" } }),
@@ -130,6 +139,17 @@ describe("HostPair", () => {
   it("keeps its record", () => {
     const { status: _, ...without } = pair();
     expect(validate("host-pair", without, pair()).join()).toContain("never taken back");
+  });
+
+  it("takes a person's word about one mirror only with the epoch that it was given for", () => {
+    const trusted = (trust: object) => object("HostPair", "alpha.beta", { hosts: ["alpha", "beta"], trust });
+    const word = { hostName: "beta", incarnation: "i" };
+    const mirror = { namespace: "default", name: "m1" };
+    expect(validate("host-pair", trusted(word))).toEqual([]);
+    expect(validate("host-pair", trusted({ ...word, mirror, epoch: 7 }))).toEqual([]);
+    expect(validate("host-pair", trusted({ ...word, mirror })).join()).toContain("epoch");
+    expect(validate("host-pair", trusted({ ...word, epoch: 7 })).join()).toContain("epoch");
+    expect(validate("host-pair", trusted({ ...word, hostName: "gamma", mirror, epoch: 7 }))).not.toEqual([]);
   });
 
   it("is named after its hosts, in order", () => {

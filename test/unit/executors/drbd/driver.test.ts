@@ -177,6 +177,12 @@ describe("planReplica", () => {
     ],
     ["comes up without network", {}, { kernel: undefined }, ["new-resource m1", "new-minor m1", "attach m1"]],
     [
+      "comes up without a disk that may lack writes: a primary without its own would take it for the current one",
+      { attach: false },
+      { kernel: undefined },
+      ["new-resource m1", "new-minor m1"],
+    ],
+    [
       "goes on after a crash between two steps of coming up",
       {},
       { kernel: kernel({ device: undefined, connection: undefined }) },

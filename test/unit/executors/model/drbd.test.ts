@@ -115,6 +115,22 @@ describe("DrbdModel", () => {
     expect(waiting.state).toBe("done");
   });
 
+  it("copies in a full resync also what was on its way to the source's disk when it began", async () => {
+    const { model, write, clock, disks, tools } = await twoHosts();
+    disks.a.failed = true;
+    write("a", 1);
+    await clock.advance(1000);
+    disks.a.failed = false;
+    disks.b.latencyMs = 6000; // served by the other side, and there it takes its time
+    const slow = write("a", 2);
+    await clock.advance(10);
+    tools("a").createMetadata("/dev/a");
+    tools("a").attach("r");
+    await clock.advance(20_000);
+    expect([slow.state, model.kernel("a").get("r")?.diskState]).toEqual(["done", "UpToDate"]);
+    expect([disks.a.blocks.has(1), disks.a.blocks.has(2)]).toEqual([true, true]);
+  });
+
   it("neither freezes nor asks when the peer's disk fails", async () => {
     const { write, clock, replica, asked, disks } = await twoHosts();
     disks.b.failed = true;

@@ -159,11 +159,25 @@ it("a restart is said once, kept over other decisions, and forgotten by a meetin
     return verdict.kind === "write" ? verdict.mirrors : [];
   };
   const restarted = after(decisions.restarted(M1, "beta"), [entry()]);
-  expect(restarted[0]?.restarted).toEqual(["beta"]);
+  expect(restarted[0]).toMatchObject({ restarted: ["beta"], members: ["alpha", "beta"] });
   expect(decisions.restarted(M1, "beta")(pair(restarted).status)).toEqual({ kind: "unnecessary" });
   const alone = after(decisions.winAlone(M1, "alpha"), restarted);
   expect(alone[0]?.restarted).toEqual(["beta"]);
   expect(after(decisions.met(M1, "beta"), alone)[0]).not.toHaveProperty("restarted");
+});
+
+it("a doubt is said once, ended by a proof or by a word, and a copy that was given up until it has begun anew", () => {
+  const after = (decision: decisions.Decision, mirrors: readonly HostPairMirror[]) => {
+    const verdict = decision(pair(mirrors).status);
+    return verdict.kind === "write" ? verdict.mirrors : [];
+  };
+  const doubted = after(decisions.doubt(M1, "alpha"), [entry({ members: ["alpha"], restarted: ["beta"] })]);
+  expect(doubted[0]).toMatchObject({ members: ["alpha"], inDoubt: true });
+  expect(decisions.doubt(M1, "alpha")(pair(doubted).status)).toEqual({ kind: "unnecessary" });
+  expect(after(decisions.endDoubt(M1, "alpha"), doubted)[0]).not.toHaveProperty("inDoubt");
+  const settled = after(decisions.trusted(M1, "alpha", "beta", 5), doubted);
+  expect(settled[0]).toEqual({ ...M1, members: ["alpha"], primary: "alpha", discarded: ["beta"] });
+  expect(after(decisions.begunAnew(M1, "beta"), settled)[0]).not.toHaveProperty("discarded");
 });
 
 describe("decisions", () => {
@@ -191,6 +205,31 @@ describe("decisions", () => {
       [alone("alpha")],
     ],
     ["taking over", decisions.takeOver("beta", "alpha", 5), [entry()], [alone("beta")]],
+    ["doubt of one member among two: it leaves instead", decisions.doubt(M1, "alpha"), [entry()], "unnecessary"],
+    [
+      "an administrator's word for a copy outside the members",
+      decisions.trusted(M1, "beta", "alpha", 5),
+      [entry({ members: ["alpha"], inDoubt: true })],
+      [{ members: ["beta"], primary: undefined, window: undefined }],
+    ],
+    [
+      "an administrator's word for the record of before",
+      decisions.trusted(M1, "beta", "alpha", 4),
+      [entry({ members: ["alpha"], inDoubt: true })],
+      "RecordHasChanged",
+    ],
+    [
+      "an administrator's word where nobody is in doubt",
+      decisions.trusted(M1, "beta", "alpha", 5),
+      [entry({ members: ["alpha"] })],
+      "RecordHasChanged",
+    ],
+    [
+      "growing by a copy that was given up and has not begun anew",
+      decisions.grow(M1, "alpha", "beta", 5),
+      [entry({ members: ["alpha"], discarded: ["beta"] })],
+      "GivenUp",
+    ],
     ["taking over by an old order", decisions.takeOver("beta", "alpha", 4), [entry()], "OrderIsOld"],
     [
       "taking over without all the data",
@@ -267,13 +306,19 @@ describe("decisions", () => {
       [entry({ members: ["alpha"], restarted: ["beta"] })],
       "NotMetSinceRestart",
     ],
-    ["leaving after a restart", decisions.restarted(M1, "beta"), [entry()], [alone("alpha")]],
     [
-      "a restart of the only member",
-      decisions.restarted(M1, "beta"),
-      [entry({ members: ["beta"], primary: "beta" })],
-      "LastMember",
+      "answering a restart",
+      decisions.answerRestart(M1, "alpha", "beta"),
+      [entry({ restarted: ["beta"] })],
+      [{ members: ["alpha", "beta"], primary: "alpha" }],
     ],
+    [
+      "answering a restart from outside",
+      decisions.answerRestart(M1, "alpha", "beta"),
+      [entry({ members: ["beta"], primary: "beta", restarted: ["beta"] })],
+      "NotAMember",
+    ],
+    ["answering a restart that nobody told of", decisions.answerRestart(M1, "alpha", "beta"), [entry()], "unnecessary"],
     [
       "meeting again",
       decisions.met(M1, "beta"),

@@ -97,6 +97,8 @@ describe("copies that differ", () => {
     observed: observed({ outOfSyncBytes: 4096 }),
     beginsFirstGeneration: false,
     lags: false,
+    toldRestart: false,
+    diskFailed: false,
     wanted: { role: "Primary", connect: true },
     ...over,
   });

@@ -60,10 +60,13 @@ const view = (overrides: Partial<MembershipView> = {}): MembershipView => ({
   observed: observed(),
   beginsFirstGeneration: false,
   lags: false,
+  toldRestart: false,
+  diskFailed: false,
   wanted: { role: "Primary", connect: true },
   ...overrides,
 });
 
+const restarted = observed({ role: "Secondary", disk: "Consistent", state: "StandAlone", peerDisk: "DUnknown" });
 const secondary = { role: "Secondary", connect: true } as const;
 const { primary: _, ...noPrimary } = entry();
 
@@ -159,6 +162,32 @@ describe("neededDecision", () => {
       "record that alpha gave up being primary",
     ],
     ["no release before the demotion", { wanted: secondary }, undefined],
+    [
+      "the word of a restart before the peer is met, also where nobody is primary",
+      { entry: noPrimary, observed: restarted, wanted: secondary },
+      "record that alpha has restarted: beta may hold writes that wait",
+    ],
+    ["no such word from the primary", { observed: restarted }, undefined],
+    [
+      "no such word twice, once the peer has answered",
+      { entry: noPrimary, observed: restarted, wanted: secondary, toldRestart: true },
+      undefined,
+    ],
+    [
+      "the answer to a peer's restart from a side that nothing waits on",
+      { entry: { ...noPrimary, restarted: ["beta"] }, observed: restarted, wanted: secondary, toldRestart: true },
+      "let beta, which has restarted, meet alpha: nothing waits here",
+    ],
+    [
+      "no answer from a primary: what waits there has to be decided",
+      { entry: entry({ restarted: ["beta"] }), observed: observed({ state: "Connecting", suspended: ["fencing"] }) },
+      undefined,
+    ],
+    [
+      "no answer while a connection of before is still believed",
+      { entry: { ...noPrimary, restarted: ["beta"] }, observed: observed({ role: "Secondary" }), wanted: secondary },
+      undefined,
+    ],
   ])("%s", (_, overrides, expected) => {
     expect(neededDecision(view(overrides))?.why).toBe(expected);
   });
@@ -183,6 +212,15 @@ describe("allowedRole", () => {
 describe("mayAttach", () => {
   const apart = { state: "Connecting", peerDisk: "DUnknown", disk: "Diskless" } as const;
   it.each<[string, Partial<MembershipView>, boolean]>([
+    [
+      "not a disk that failed, before it has begun anew: a primary without its own would be served by it",
+      {
+        observed: observed({ ...apart, role: "Secondary" }),
+        entry: entry({ members: ["beta"], primary: "beta" }),
+        diskFailed: true,
+      },
+      false,
+    ],
     ["under a secondary", { observed: observed({ ...apart, role: "Secondary" }) }, true],
     ["under a primary that its peer serves", { observed: observed({ disk: "Diskless" }) }, true],
     ["not under a frozen primary", { observed: observed({ ...apart, suspended: ["fencing"] }) }, false],
@@ -206,6 +244,16 @@ describe("mayConnect", () => {
   const met = { role: "Secondary", peerDisk: "Consistent" } as const;
   it.each<[string, Partial<MembershipView>, boolean]>([
     ["a member", {}, true],
+    [
+      "not a member that has restarted, before the peer has answered",
+      { entry: entry({ primary: "beta", restarted: ["alpha"] }), observed: restarted },
+      false,
+    ],
+    [
+      "a side that is out and has restarted",
+      { entry: entry({ members: ["beta"], primary: "beta", restarted: ["alpha"] }), observed: restarted },
+      true,
+    ],
     [
       "a host that took over only as primary",
       { ...tookOver, observed: observed({ role: "Secondary", state: "StandAlone" }) },
