@@ -112,7 +112,7 @@ it("writes an audit.k8s.io/v1 Event a line for each write and each refusal, with
     ...common,
     verb: "create",
     requestURI: "/api/v1/namespaces/default/secrets?fieldManager=kubectl-create&fieldValidation=Strict",
-    objectRef: { resource: "secrets", namespace: "default", apiVersion: "v1" },
+    objectRef: { resource: "secrets", namespace: "default", name: "audited", apiVersion: "v1" },
     responseStatus: { metadata: {}, code: 201 },
     annotations: { "authorization.k8s.io/decision": "allow", "authorization.k8s.io/reason": expect.any(String) },
   });
