@@ -83,7 +83,7 @@ export class DrbdModel {
       const session = replica.session;
       if (peer === undefined || session === undefined || peer.session !== session) continue;
       this.clock.schedule(this.link.detectionMs(), () => {
-        if (peer.session === session) this.lose(peer, "Connecting");
+        if (peer.session === session && this.isLive(peer)) this.lose(peer, "Connecting");
       });
     }
   }

@@ -1,10 +1,15 @@
-/** One line of the protocol, broken on purpose. */
-export interface Mutation {
-  readonly name: string;
+export interface BrokenLine {
   readonly file: string;
   /** Text that stands there exactly once. */
   readonly find: string;
   readonly replace: string;
+}
+
+/** One line of the protocol, broken on purpose. */
+export interface Mutation extends BrokenLine {
+  readonly name: string;
+  /** Other rules that make the same safe by themselves: they are broken too. */
+  readonly also?: readonly BrokenLine[];
   /** Misfortunes in which the rule counts (`hack/simulate --kinds`); left out: any. */
   readonly kinds?: string;
 }
@@ -13,6 +18,38 @@ const DECISIONS = "reconcilers/host-pair/decisions.ts";
 const MEMBERSHIP = "reconcilers/mirror-replica/membership.ts";
 const TAKEOVER = "reconcilers/mirror-replica/takeover.ts";
 const ANSWERS = "agent/drbd-answers.ts";
+
+const NOT_BEFORE_PROMOTION: BrokenLine = {
+  file: MEMBERSHIP,
+  find: "return !tookOver || observed.kernel?.role",
+  replace: "return !tookOver || observed !== undefined || observed.kernel?.role",
+};
+const LOOK_AT_THE_DISK: BrokenLine = {
+  file: TAKEOVER,
+  find: 'if (!isAttached(state) || (disk !== "UpToDate" && disk !== "Consistent"))',
+  replace: "if (disk === undefined)",
+};
+const LOOK_AT_WHAT_IT_LACKS: BrokenLine = {
+  file: TAKEOVER,
+  find: "if (await deps.lag.lags(uid, replica.spec.minor))",
+  replace: "if (uid === replica.spec.mirrorRef.name)",
+};
+const LAGGING_DISK_STAYS_OFF: BrokenLine = {
+  file: MEMBERSHIP,
+  find: "  if (lags) return false;\n",
+  replace: "",
+};
+const FAILED_DISK_STAYS_OFF: BrokenLine = {
+  file: MEMBERSHIP,
+  find: "  if (diskFailed && entry !== undefined && !entry.members.includes(me)) return false;\n",
+  replace: "",
+};
+const RESTARTED_MEETS_NOBODY: BrokenLine = {
+  file: MEMBERSHIP,
+  find: "if (asked && bothIn(view, entry) && !connected(observed)) return false;",
+  replace: "",
+};
+const IN_DOUBT = "no copy is sure; disk fails, then the link; restart after a failed disk";
 
 /** Each takes away one rule that the promises rest on. */
 export const MUTATIONS: readonly Mutation[] = [
@@ -70,35 +107,33 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "take over from a peer that is still connected",
-    kinds: "order while it works; hang API; cut replication",
+    kinds: "order while it works; hang API",
     file: TAKEOVER,
     find: 'if (state.connection?.state === "Connected")',
     replace: 'if (state.connection?.state === "never")',
+    also: [LOOK_AT_THE_DISK, LOOK_AT_WHAT_IT_LACKS],
   },
   {
     name: "take over with a disk that failed",
-    kinds: "disk fails unseen; fail over; restart after a failed disk",
-    file: TAKEOVER,
-    find: "if (await deps.lag.lags(uid, replica.spec.minor))",
-    replace: "if (uid === replica.spec.mirrorRef.name)",
+    kinds: "fail disk; fail over; hang API; order while it works",
+    ...LOOK_AT_WHAT_IT_LACKS,
+    also: [LOOK_AT_THE_DISK, LAGGING_DISK_STAYS_OFF],
   },
   {
-    name: "take over without looking at the disk",
-    kinds: "fail over; reboot; restart after a failed disk; peer restarts unseen",
-    file: TAKEOVER,
-    find: 'if (!isAttached(state) || (disk !== "UpToDate" && disk !== "Consistent"))',
-    replace: "if (!isAttached(state))",
-  },
-  {
-    name: "meet the former primary before being promoted",
-    kinds: "fail over; kill agent; lose host",
-    file: MEMBERSHIP,
-    find: "return !tookOver || observed.kernel?.role",
-    replace: "return !tookOver || observed !== undefined || observed.kernel?.role",
+    name: "meet the former primary before being promoted, and be overwritten by it",
+    kinds: "promotion fails; jump clock; kill agent",
+    ...NOT_BEFORE_PROMOTION,
+    also: [
+      {
+        file: ANSWERS,
+        find: "if (!entry.members.includes(peerHostName)) {",
+        replace: "if (entry.members.length === 0) {",
+      },
+    ],
   },
   {
     name: "take over by an old order",
-    kinds: "order is late; order while it works; fail over; lose host",
+    kinds: "order is late; order while it works; fail over; lose host; reboot; peer restarts unseen",
     file: DECISIONS,
     find: "if (status === undefined || status.epoch !== epoch)",
     replace: "if (status === undefined || epoch < 0)",
@@ -111,17 +146,31 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "take a restarted peer in by a connection of before",
-    kinds: "peer restarts unseen; reboot",
+    kinds: "peer restarts unseen; reboot; cut replication",
     file: MEMBERSHIP,
     find: "!entry.members.includes(peer) && !decisions.isRestarted(entry, peer);",
     replace: "!entry.members.includes(peer);",
+    also: [
+      RESTARTED_MEETS_NOBODY,
+      { file: DECISIONS, find: "    if (isRestarted(entry, peer))\n", replace: "    if (me === peer)\n" },
+    ],
   },
   {
     name: "go on with a failed disk as the only member that is left",
-    kinds: "disk fails unseen; peer restarts unseen; reboot",
+    kinds: IN_DOUBT,
     file: MEMBERSHIP,
     find: 'if (view.lags && !isPrimary) return "Secondary";',
     replace: "",
+    also: [
+      LAGGING_DISK_STAYS_OFF,
+      {
+        file: "reconcilers/mirror-replica/doubt.ts",
+        find: 'if (entry === undefined) return { kind: "none" };',
+        replace:
+          'if (entry === undefined || isAttached(view.observed.kernel) || !lags) return { kind: "none" };\n  if (lags) return { kind: "none" };',
+      },
+      { file: MEMBERSHIP, find: "  if (view.lags) return undefined;\n", replace: "" },
+    ],
   },
   {
     name: "take the peer in before its disk is up to date",
@@ -135,6 +184,13 @@ export const MUTATIONS: readonly Mutation[] = [
     file: MEMBERSHIP,
     find: "  if (view.lags)\n",
     replace: "  if (view.lags && me === peer)\n",
+    also: [
+      {
+        file: MEMBERSHIP,
+        find: "if (!isAttached(kernel) || kernel.device.diskState",
+        replace: "if (me === peer || kernel.device.diskState",
+      },
+    ],
   },
   {
     name: "record nobody as primary while the peer writes",
@@ -159,16 +215,14 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "connect one mirror while another pass takes it over",
-    kinds: "fail over; order is late; lose host",
+    kinds: "one mirror is ordered; jump clock",
     file: "reconcilers/mirror-replica/reconcile.ts",
     find: "return memory.locks.holding(names, () =>",
     replace: "return memory.locks.holding([replica.metadata.name, ...names.slice(names.length)], () =>",
   },
   {
     name: "attach a disk that fell behind",
-    file: MEMBERSHIP,
-    find: "  if (lags) return false;\n",
-    replace: "",
+    ...LAGGING_DISK_STAYS_OFF,
   },
   {
     name: "be served by a peer that waits for being overwritten",
@@ -203,13 +257,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: MEMBERSHIP,
     find: 'if (observed.kernel?.role !== "Primary" || connected(observed)) return true;',
     replace: "if (observed !== undefined) return true;",
-  },
-  {
-    name: "let a resync overwrite a member from outside",
-    kinds: "fail over; order is late; reboot; peer restarts unseen; kill agent",
-    file: ANSWERS,
-    find: "if (!entry.members.includes(peerHostName)) {",
-    replace: "if (entry.members.length === 0) {",
+    also: [FAILED_DISK_STAYS_OFF],
   },
   {
     name: "stay a member while being overwritten",
@@ -230,6 +278,13 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "reconcilers/mirror-replica/frozen.ts",
     find: 'if (outcome.kind === "refused") return outcome;',
     replace: "",
+    also: [
+      {
+        file: "reconcilers/mirror-replica/frozen.ts",
+        find: "if (entry === undefined || !entry.members.includes(deps.hostName)) return",
+        replace: "if (entry === undefined) return",
+      },
+    ],
   },
   {
     name: "release a frozen device while the peer may come back",
@@ -241,9 +296,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "meet the peer after a restart before it has answered",
     kinds: "peer restarts unseen; reboot; hang API; cut replication",
-    file: MEMBERSHIP,
-    find: "if (asked && bothIn(view, entry) && !connected(observed)) return false;",
-    replace: "",
+    ...RESTARTED_MEETS_NOBODY,
   },
   {
     name: "answer a restart although writes may wait here",
@@ -254,35 +307,33 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "attach a disk that failed before it has begun anew",
-    kinds: "disk fails, then the link; restart after a failed disk; fail disk; hang API",
-    file: MEMBERSHIP,
-    find: "  if (diskFailed && entry !== undefined && !entry.members.includes(me)) return false;\n",
-    replace: "",
+    kinds: IN_DOUBT,
+    ...FAILED_DISK_STAYS_OFF,
   },
   {
     name: "come up with a disk that may lack writes",
-    kinds: "disk fails, then the link; restart after a failed disk; disk fails unseen; hang API",
+    kinds: IN_DOUBT,
     file: "executors/drbd/driver.ts",
     find: "...(attach ? [step(",
     replace: "...(name !== '' ? [step(",
   },
   {
     name: "make new metadata on a failed disk while it is in doubt whose copy counts",
-    kinds: "disk fails, then the link; restart after a failed disk; disk fails unseen; hang API",
+    kinds: IN_DOUBT,
     file: "reconcilers/mirror-replica/renew.ts",
     find: "entry.members.includes(me) || entry.inDoubt === true) return false;",
     replace: "entry.members.includes(me)) return false;",
   },
   {
     name: "take a copy back in that an administrator gave up",
-    kinds: "disk fails, then the link; restart after a failed disk; disk fails unseen; hang API",
+    kinds: IN_DOUBT,
     file: DECISIONS,
     find: "if (entry.discarded?.includes(peer) === true)",
     replace: "if (entry.discarded?.length === 0)",
   },
   {
     name: "take an administrator's word for another record than the one it was given for",
-    kinds: "disk fails, then the link; restart after a failed disk; disk fails unseen; hang API",
+    kinds: IN_DOUBT,
     file: "reconcilers/mirror-replica/doubt.ts",
     find: "    trust.epoch === epoch &&\n",
     replace: "",

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { type Mutation, MUTATIONS } from "./list.ts";
+import { type BrokenLine, type Mutation, MUTATIONS } from "./list.ts";
 
 const LIMIT_MS = 30 * 60_000;
 const COPIED = [
@@ -56,18 +56,20 @@ function noticed(mutation: Mutation, seeds: number): { readonly seed: string; re
   }
 }
 
-/** Breaks the line in a copy of the tree. */
+/** Breaks the lines in a copy of the tree. */
 function mutate(copy: string, mutation: Mutation): void {
-  writeFileSync(join(copy, mutation.file), mutated(copy, mutation));
+  for (const line of linesOf(mutation)) writeFileSync(join(copy, line.file), mutated(copy, line));
 }
+
+/** The line that it is named after, then those of the rules beside it. */
+export const linesOf = (mutation: Mutation): readonly BrokenLine[] => [mutation, ...(mutation.also ?? [])];
 
 /**
  * The file with its line broken. Throws when the line is not there exactly once: a mutation that changes nothing would
  * count as missed, or prove nothing.
  */
-export function mutated(root: string, { file, find, replace, name }: Mutation): string {
+export function mutated(root: string, { file, find, replace }: BrokenLine): string {
   const text = readFileSync(join(root, file), "utf8");
-  if (text.split(find).length !== 2)
-    throw new RangeError(`mutation "${name}": its text is not in ${file} exactly once`);
+  if (text.split(find).length !== 2) throw new RangeError(`a mutation's text is not in ${file} exactly once: ${find}`);
   return text.replace(find, () => replace);
 }

@@ -10,6 +10,9 @@ export const SCENARIOS = [
   "helpers die in a failover",
   "order is late",
   "answers are late",
+  "one mirror is ordered",
+  "promotion fails",
+  "no copy is sure",
 ] as const;
 export type Scenario = (typeof SCENARIOS)[number] | "fail over";
 
@@ -33,6 +36,17 @@ export function play(
   const failDisks = (name: HostName, failed: boolean) => {
     for (const disk of world.machine(name).disks.values()) disk.failed = failed;
   };
+  const failPrimaryDisks = (forMs: number) => {
+    for (const name of MIRROR_NAMES) {
+      const primary = world.entry(name)?.primary;
+      const disk = primary === undefined ? undefined : world.machine(primary).disks.get(`/dev/${primary}-${name}`);
+      if (disk === undefined) continue;
+      disk.failed = true;
+      after(forMs, () => {
+        disk.failed = false;
+      });
+    }
+  };
   const cutOff = () => {
     link.cut();
     world.links.get(host)?.hang();
@@ -49,6 +63,33 @@ export function play(
       cutOff();
       for (let ms = 300; ms < 5000; ms += 600) after(ms, () => world.machine(host).killHelpers());
       return mend;
+    case "one mirror is ordered": {
+      // Its order takes over the other ones too, whose own passes know of none.
+      const name = MIRROR_NAMES.find((mirror) => world.entry(mirror)?.primary === host);
+      cutOff();
+      after(forMs / 4, () => world.setPrimary(name ?? "m1", other));
+      return mend;
+    }
+    case "promotion fails":
+      // It took over, and cannot be promoted while the former primary comes back.
+      order();
+      world.powerOff(host);
+      for (let ms = 1000; ms < 14_000; ms += 25) after(ms, () => world.machine(other).killHelpers());
+      after(7500 + (forMs % 1000), () => world.powerOn(host));
+      return mend;
+    case "no copy is sure":
+      // Whole again, but nobody can record it; then the disk of the one that is recorded fails, and it is restarted.
+      link.cut();
+      after(5000, () => {
+        for (const name of HOSTS) world.links.get(name)?.hang();
+        link.mend();
+      });
+      after(12_500, () => failPrimaryDisks(500 + (forMs % 1500)));
+      after(15_000 + (forMs % 1000), () => {
+        if (forMs % 2 === 0) world.powerOff(host);
+        mend();
+      });
+      return () => undefined;
     case "order while it works":
       world.links.get(host)?.hang();
       order();

@@ -131,6 +131,17 @@ describe("DrbdModel", () => {
     expect([disks.a.blocks.has(1), disks.a.blocks.has(2)]).toEqual([true, true]);
   });
 
+  it("writes nothing to a disk from a kernel that is gone", async () => {
+    const { model, clock, disks, bringUp } = await twoHosts();
+    model.powerOff("a");
+    model.powerOff("b");
+    bringUp("b");
+    Object.assign(disks.b.metadata ?? {}, { peerOutdated: true });
+    await clock.advance(10_000); // what the kernel of before would have noticed by now
+    expect(model.kernel("b").get("r")?.net).toBe("Connecting");
+    expect(disks.b.metadata?.peerOutdated).toBe(true);
+  });
+
   it("neither freezes nor asks when the peer's disk fails", async () => {
     const { write, clock, replica, asked, disks } = await twoHosts();
     disks.b.failed = true;
