@@ -50,6 +50,10 @@ async function many(from: number, count: number): Promise<boolean> {
     if (outcome.words > 0) totals.words++;
     if (outcome.stuck.length > 0) {
       totals.stuck++;
+      if (values["stop-at-first"]) {
+        say(`seed ${seed}: stuck: ${outcome.stuck.join(", ")}`); // read by hack/mutations/run.ts
+        return false;
+      }
       say(`seed ${seed}: nobody could write to ${outcome.stuck.join(", ")} although everything was mended`);
       for (const line of outcome.remains) say(`  ${line}`);
     }

@@ -35,7 +35,7 @@ export async function checkMutations(seeds: number, only: string, say: (line: st
   return Promise.resolve(missed === 0);
 }
 
-/** The first seed that breaks a promise, and which. A run that does not end, or ends by a crash, proves nothing. */
+/** The first seed that breaks a promise, and which, or that stays stuck: without a mutation none does. A run that does not end, or ends by a crash, proves nothing. */
 function noticed(mutation: Mutation, seeds: number): { readonly seed: string; readonly promise: string } | undefined {
   const root = resolve(import.meta.dirname, "../..");
   const copy = mkdtempSync(join(tmpdir(), "ferrite-mutation-"));
