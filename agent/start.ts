@@ -63,6 +63,9 @@ export interface AgentOptions {
   readonly leaseSeconds: number;
 }
 
+/** A device waits for it: looked at again within this time, however often it failed. */
+const MIRROR_BACKOFF = { baseMs: 50, maxMs: 15_000 };
+
 /** Runs the agent of one host until `signal` fires, then until its running passes have ended. */
 export async function runAgent(given: AgentOptions, signal: AbortSignal): Promise<void> {
   const options = { ...given, exec: sharedLooks(given.exec) };
@@ -94,6 +97,7 @@ export async function runAgent(given: AgentOptions, signal: AbortSignal): Promis
   const wakeReplica = manager.add({
     name: "mirror-replica",
     concurrency: 4,
+    backoff: MIRROR_BACKOFF,
     sources: [
       // What this side noted in the store before it acts on it.
       changesOf(
