@@ -26,6 +26,8 @@ export default defineConfig({
       lab("lab", ["test/lab/*.test.ts"]),
       // Long scenarios that are not dependable enough yet on busy machines: a command of their own.
       lab("lab-long", ["test/lab/long/*.test.ts"]),
+      // Machines that start Xen, from an image of their own.
+      lab("xen", ["test/xen/*.test.ts"]),
     ],
   },
 });

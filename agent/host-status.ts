@@ -142,7 +142,10 @@ export class HostReporter {
       uname: machine.nodeName,
       bootID: machine.bootID,
       capacity: { cpus: machine.cpus, memory: formatBytes(machine.memoryBytes) },
-      allocatable: { cpus: machine.cpus, memory: formatBytes(Math.max(0, machine.memoryBytes - reserve)) },
+      allocatable: {
+        cpus: machine.cpus,
+        memory: formatBytes(Math.max(0, Math.min(machine.memoryBytes - reserve, machine.guestMemoryBytes))),
+      },
       software: { kernel: machine.kernel, agent: agentVersion, ...present(tools) },
       devices: devices.map(({ path, byId, model, serial, sizeBytes, rotational, volatileCache, holds }) => ({
         path,

@@ -13,7 +13,10 @@ import { loadKubeconfigFile } from "../client/kubeconfig/file.ts";
 import { RestClient } from "../client/rest.ts";
 import { followLocal, localExecutor } from "../executors/command/local.ts";
 import { loggedExecutor } from "../executors/command/logged.ts";
+import type { Executor } from "../executors/command/types.ts";
 import { qemuHypervisor } from "../executors/vm/qemu/hypervisor.ts";
+import { xenHypervisor } from "../executors/vm/xen/hypervisor.ts";
+import { isControlDomain, mountXenfs } from "../executors/vm/xen/info.ts";
 import { systemClock } from "../machinery/clock.ts";
 import { createLogger } from "../machinery/log.ts";
 import { systemRandom } from "../machinery/random.ts";
@@ -90,6 +93,7 @@ async function agent(flags: AgentFlags): Promise<void> {
   const { transport, close } = httpsTransport(connection);
   const exec = loggedExecutor(localExecutor, systemClock, log);
   // Node writes it at a good end only, and an agent that is killed or loses its power has none.
+  const stop = untilSignalled();
   const cancelFlush = systemClock.schedule(COMPILED_MS, flushCompileCache);
   try {
     await runAgent(
@@ -99,19 +103,27 @@ async function agent(flags: AgentFlags): Promise<void> {
         exec,
         follow: followLocal,
         mailbox: fileMailbox(),
-        hypervisors: { KVM: qemuHypervisor({ exec, clock: systemClock, systemd: existsSync(SYSTEMD) }) },
+        hypervisors: await hypervisors(exec, stop),
         clock: systemClock,
         random: systemRandom,
         log,
         helperPath: flags.drbdHelper,
         version: packageJson.version,
       },
-      untilSignalled(),
+      stop,
     );
   } finally {
     cancelFlush();
     close();
   }
+}
+
+async function hypervisors(exec: Executor, signal: AbortSignal) {
+  const systemd = existsSync(SYSTEMD);
+  const KVM = qemuHypervisor({ exec, clock: systemClock, systemd });
+  await mountXenfs(exec, signal);
+  if (!(await isControlDomain(exec, signal))) return { KVM };
+  return { KVM, Xen: xenHypervisor({ exec, follow: followLocal, systemd }) };
 }
 
 async function join(flags: JoinFlags): Promise<void> {

@@ -2,9 +2,9 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 
-const SUITES = ["check", "quick", "etcd", "kubectl", "lab", "lab-long"] as const;
+const SUITES = ["check", "quick", "etcd", "kubectl", "lab", "lab-long", "xen"] as const;
 /** Run only when named. */
-const ON_REQUEST: readonly Suite[] = ["lab-long"];
+const ON_REQUEST: readonly Suite[] = ["lab-long", "xen"];
 type Suite = (typeof SUITES)[number];
 /** Some three times what a suite takes on two idle cores: one that hangs fails, and the others are still run. */
 const LIMIT_MINUTES: Readonly<Record<Suite, number>> = {
@@ -14,6 +14,7 @@ const LIMIT_MINUTES: Readonly<Record<Suite, number>> = {
   kubectl: 15,
   lab: 60,
   "lab-long": 60,
+  xen: 30,
 };
 
 interface Totals {
@@ -34,7 +35,7 @@ function runVitest(suite: Suite): Totals {
       "--reporter=default",
       "--reporter=json",
       `--outputFile.json=${report}`,
-      ...(suite.startsWith("lab") ? ["--no-file-parallelism"] : []),
+      ...(suite.startsWith("lab") || suite === "xen" ? ["--no-file-parallelism"] : []),
     ],
     { stdio: "inherit", timeout: LIMIT_MINUTES[suite] * 60_000, killSignal: "SIGKILL" },
   );

@@ -1,4 +1,6 @@
 import type { CommandOutput, Executor } from "../command/types.ts";
+import { xenDomains } from "../vm/xen/domains.ts";
+import { isControlDomain, xenInfo } from "../vm/xen/info.ts";
 import { HostParseError } from "./devices.ts";
 
 /** What the machine is; sizes in bytes. */
@@ -7,7 +9,10 @@ export interface Machine {
   readonly nodeName: string;
   readonly bootID: string;
   readonly cpus: number;
+  /** Of Xen's first domain: all of the machine's, the guests' too. */
   readonly memoryBytes: number;
+  /** What guests may have at most, whatever is kept for the machine. */
+  readonly guestMemoryBytes: number;
   readonly kernel: string;
 }
 
@@ -30,7 +35,26 @@ export async function observeMachine(exec: Executor, signal: AbortSignal): Promi
   if (!nodeName || !kernel || memoryKiB === undefined || cpus === undefined)
     throw new HostParseError("/proc/sys/kernel, /proc/meminfo or /proc/cpuinfo is not as expected");
   const bootID = (await must(exec, "/proc/sys/kernel/random/boot_id", signal)).trim();
-  return { nodeName, kernel, cpus, memoryBytes: Number(memoryKiB) * 1024, bootID };
+  const memoryBytes = Number(memoryKiB) * 1024;
+  return {
+    nodeName,
+    kernel,
+    cpus,
+    bootID,
+    ...((await memoryOfXen(exec, signal)) ?? { memoryBytes, guestMemoryBytes: memoryBytes }),
+  };
+}
+
+/** The first domain's own /proc/meminfo tells of that domain alone; what it has itself no guest gets. */
+async function memoryOfXen(
+  exec: Executor,
+  signal: AbortSignal,
+): Promise<Pick<Machine, "memoryBytes" | "guestMemoryBytes"> | undefined> {
+  if (!(await isControlDomain(exec, signal))) return undefined;
+  const { totalBytes, freeBytes } = await xenInfo(exec, signal);
+  const guests = await xenDomains(exec, signal);
+  const used = guests.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
+  return { memoryBytes: totalBytes, guestMemoryBytes: freeBytes + used };
 }
 
 async function must(exec: Executor, path: string, signal: AbortSignal): Promise<string> {
@@ -54,8 +78,7 @@ export async function observeTools(exec: Executor, signal: AbortSignal): Promise
     drbd: loaded?.trim() ?? (await version(/^(\d[\w.+-]*)$/m, "modinfo", "-F", "version", "drbd")),
     lvm: await version(/LVM version:\s+(\d[\w.+-]*)/, "lvm", "version"),
     nbd: await version(/version (\d[\w.+-]*)/, "nbd-client", "--version"),
-    xen:
-      (await exec.read("/sys/hypervisor/type", signal))?.trim() === "xen" ? await xenVersion(exec, signal) : undefined,
+    xen: (await isControlDomain(exec, signal)) ? await xenVersion(exec, signal) : undefined,
     qemu: await version(/version (\d[\w.+-]*)/, "qemu-system-x86_64", "--version"),
   };
 }

@@ -26,6 +26,7 @@ export class ModelHypervisor implements Hypervisor {
   heedsButton = true;
   /** What `prepare` fails with, as the hypervisor's own words. */
   refusal: string | undefined;
+  freeBytes = 900_000 * 1024;
   #made = 0;
 
   add(guest: Pick<ModelGuest, "uid" | "name"> & { readonly state?: GuestState }): ModelGuest {
@@ -87,6 +88,10 @@ export class ModelHypervisor implements Hypervisor {
     this.acts.push(`balloon ${this.#guest(id).name} ${memoryBytes}`);
     this.#guest(id).memoryBytes = memoryBytes;
     return Promise.resolve();
+  }
+
+  freeMemory(): Promise<number> {
+    return Promise.resolve(this.freeBytes);
   }
 
   async *follow(): AsyncGenerator<string> {}

@@ -11,6 +11,12 @@ export interface GuestSpec {
   readonly boot: GuestBoot;
   readonly disks: readonly GuestDisk[];
   readonly networks: readonly GuestNetwork[];
+  /** For Xen alone. */
+  readonly xen?: GuestXen;
+}
+
+export interface GuestXen {
+  readonly type: "PV" | "PVH" | "HVM";
 }
 
 export type GuestBoot =
@@ -20,6 +26,7 @@ export type GuestBoot =
       readonly initrd: string | undefined;
       readonly cmdline: string | undefined;
     }
+  | { readonly kind: "bootloader"; readonly bootloader: string }
   | { readonly kind: "firmware"; readonly firmware: "BIOS" | "UEFI"; readonly cdrom: string | undefined };
 
 export interface GuestDisk {
@@ -88,8 +95,10 @@ export interface Hypervisor {
   balloon(instance: Instance, memoryBytes: number, signal: AbortSignal): Promise<void>;
   /** Says whenever something happened to it; ends when it has ended, or when nothing is to be heard of it. */
   follow(instance: Instance, signal: AbortSignal): AsyncIterable<string>;
+  /** Of the machine's memory, what a guest could be given now. */
+  freeMemory(signal: AbortSignal): Promise<number>;
   /** What a person types on this machine to be at its console. */
-  consoleCommand(uid: string): string;
+  consoleCommand(uid: string, name: string): string;
   /** The last lines that the guest wrote on its console; empty when none are kept. */
   consoleTail(uid: string, signal: AbortSignal): Promise<string>;
   /** Removes what is kept of a guest that is gone for good. */

@@ -7,7 +7,7 @@ const MIB = 2 ** 20;
 /** What a hypervisor would only find out half way, or not at all: throws StartError with what to do about it. */
 export async function preflight(
   spec: GuestSpec,
-  instances: readonly Instance[],
+  { instances, freeBytes }: { readonly instances: readonly Instance[]; readonly freeBytes: number },
   exec: Executor,
   signal: AbortSignal,
 ): Promise<void> {
@@ -23,7 +23,7 @@ export async function preflight(
     exec,
     signal,
   );
-  await requireMemory(spec.memoryBytes, exec, signal);
+  requireMemory(spec.memoryBytes, freeBytes);
   for (const { target, device } of spec.disks) await requireUnused(target, device, exec, signal);
 }
 
@@ -34,7 +34,7 @@ async function requireFiles({ boot }: GuestSpec, exec: Executor, signal: AbortSi
           ["boot.kernel", boot.kernel],
           ["boot.initrd", boot.initrd],
         ]
-      : [["boot.cdrom", boot.cdrom]];
+      : [["boot.cdrom", boot.kind === "firmware" ? boot.cdrom : undefined]];
   for (const [field, path] of files) {
     if (path === undefined) continue;
     const { stdout } = await exec.run(
@@ -46,12 +46,11 @@ async function requireFiles({ boot }: GuestSpec, exec: Executor, signal: AbortSi
   }
 }
 
-async function requireMemory(bytes: number, exec: Executor, signal: AbortSignal): Promise<void> {
-  const available = Number(/^MemAvailable:\s+(\d+) kB$/m.exec((await exec.read("/proc/meminfo", signal)) ?? "")?.[1]);
-  if (available * 1024 >= bytes) return;
+function requireMemory(bytes: number, freeBytes: number): void {
+  if (freeBytes >= bytes) return;
   throw new StartError(
     "InsufficientMemory",
-    `spec.memory.size: ${Math.ceil(bytes / MIB)} MiB are asked for, ${Math.floor(available / 1024)} MiB are free on this host`,
+    `spec.memory.size: ${Math.ceil(bytes / MIB)} MiB are asked for, ${Math.floor(freeBytes / MIB)} MiB are free on this host`,
   );
 }
 

@@ -2,6 +2,8 @@
 # Builds the image of the lab's machines (Debian 12 with its own kernel) once per recipe and package versions, and prints
 # its folder: vmlinux, initramfs.cpio, root.img, system.img, packages.txt. Runs as root or, where user namespaces are
 # allowed, as an ordinary user. Nothing in it names a machine: hostname, addresses and identities come at boot.
+#   hack/lab/image.sh         the ordinary machines
+#   hack/lab/image.sh xen     the same with Xen, in a cache of its own; `xen` in the folder is the hypervisor
 . "$(dirname "$0")/../lib/env.sh"
 . hack/lib/tools.sh
 
@@ -24,9 +26,18 @@ LATE_MODULES="crc32c_intel libcrc32c dm-mod dm-thin-pool dm-snapshot drbd nbd lo
 # There to be loaded by hand.
 OPTIONAL_MODULES="dm-flakey dm-delay dm-mirror dm-raid dm-multipath dm-round-robin dm-crypt tun bridge kvm-intel kvm-amd softdog"
 
+case "${1:-}" in
+  "") LAB=$CACHE/lab ;;
+  xen)
+    LAB=$CACHE/lab-xen
+    PACKAGES="$PACKAGES xen-hypervisor-4.17-amd64 xen-utils-4.17"
+    LATE_MODULES="$LATE_MODULES xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xenfs xen-blkback xen-netback bridge tun"
+    ;;
+  *) die "usage: hack/lab/image.sh [xen]" ;;
+esac
 [ -x "$(command -v node)" ] || die "no node in PATH"
 NODE=$(readlink -f "$(command -v node)")
-APT=$CACHE/lab/apt
+APT=$LAB/apt
 
 as_root() { # runs a command as root, or as the root of a new user namespace that has all the owners of a Debian system
   if [ "$(id -u)" -eq 0 ]; then "$@"; else unshare --map-root-user --map-auto "$@"; fi
@@ -152,7 +163,7 @@ make_root() {
 make_base() {
   [ -e "$BASE" ] && return
   say "installing Debian $SUITE for the lab's machines"
-  rm -f "$CACHE"/lab/base-*
+  rm -f "$LAB"/base-*
   # shellcheck disable=SC2086
   mmdebstrap --quiet --mode="$([ "$(id -u)" -eq 0 ] && echo root || echo unshare)" --variant=minbase \
     --include="$(echo $PACKAGES | tr ' ' ',')" \
@@ -175,6 +186,7 @@ build() {
     tar -C "$WORK/rootfs" --exclude="./dev/*" -xf "$BASE"
     finish_tree "$WORK/rootfs"
     make_guest_files
+    for file in "$WORK"/rootfs/boot/xen-*.gz; do [ ! -e "$file" ] || gunzip -c "$file" >"$WORK/xen"; done
     make_initramfs hack/lab/guest/initramfs-init "$WORK/initramfs.cpio" $EARLY_MODULES
     make_root
     cp "$WORK/rootfs/etc/lab-packages" "$WORK/packages.txt"
@@ -184,12 +196,12 @@ build() {
   rm -rf "$WORK/kernel" "$WORK"/*.deb
 }
 
-mkdir -p "$CACHE/lab"
-exec 9>"$CACHE/lab/build.lock"
+mkdir -p "$LAB"
+exec 9>"$LAB/build.lock"
 flock 9
 # The same recipe gives the same image for a day: apt takes seconds to say so again.
 recipe=$( (cat hack/lab/image.sh hack/lab/guest/*; stat -c '%n %s %Y' "$NODE") | sha256sum | cut -c1-16)
-answer=$CACHE/lab/answer-$recipe
+answer=$LAB/answer-$recipe
 if [ -n "$(find "$answer" -mmin -1440 2>/dev/null)" ] && [ -d "$(cat "$answer")" ]; then
   cat "$answer"
   exit 0
@@ -199,20 +211,20 @@ versions=$(mktemp)
 trap 'rm -f "$versions"' EXIT
 resolve_versions >"$versions"
 [ -s "$versions" ] || die "apt resolves none of: $PACKAGES"
-BASE=$CACHE/lab/base-$( (cat "$versions"; echo "$PACKAGES") | sha256sum | cut -c1-16).tar
+BASE=$LAB/base-$( (cat "$versions"; echo "$PACKAGES") | sha256sum | cut -c1-16).tar
 key=$( (cat "$versions" hack/lab/image.sh hack/lab/guest/*; sha256sum <"$NODE") | sha256sum | cut -c1-16)
-image=$CACHE/lab/image-$key
+image=$LAB/image-$key
 if [ ! -d "$image" ]; then
-  part=$CACHE/lab/part-$key
+  part=$LAB/part-$key
   as_root rm -rf "$part" # what a build that was cut short has left belongs to its namespace
   mkdir -p "$part"
   cp "$versions" "$part/versions"
   build "$part" >&2
   # Older images go, unless a lab is running on one.
-  for old in "$CACHE"/lab/image-*; do
+  for old in "$LAB"/image-*; do
     [ -e "$old/root.img" ] && ! fuser -s "$old/root.img" 2>/dev/null && rm -rf "$old"
   done
   mv "$part" "$image"
 fi
-rm -f "$CACHE"/lab/answer-*
+rm -f "$LAB"/answer-*
 echo "$image" | tee "$answer"

@@ -26,12 +26,14 @@ export interface LabOptions {
   readonly name: string;
   /** `true`: the lab ends with this process, however it ends (tests). `false`: it stays until `stop` (people). */
   readonly diesWithUs: boolean;
-  /** Of each machine; default 512. */
+  /** Of each machine; default 512, and 896 with Xen, which leaves some 300 for guests. */
   readonly memoryMiB?: number;
   /** Of each data disk; default 2048. A small one is soon filled when DRBD copies it whole. */
   readonly dataDiskMiB?: number;
   /** Default: the best that works here. */
   readonly networkMode?: NetworkMode;
+  /** Machines that start Xen, and are its first domain; always emulated. */
+  readonly xen?: boolean;
   /** Default: KVM where it starts the stock kernel, else TCG. */
   readonly accelerator?: Accelerator;
   /** What happens, for people. Default: silence. */
@@ -60,8 +62,8 @@ export class Lab {
     const lab = new Lab(options.name);
     lab.#claim(options.diesWithUs);
     try {
-      const image = await ensureImage();
-      const accelerator = options.accelerator ?? probeAccelerator(image);
+      const image = await ensureImage(options.xen ? "xen" : "plain");
+      const accelerator = image.xen === undefined ? (options.accelerator ?? probeAccelerator(image)) : "tcg";
       const mode = options.networkMode ?? probeNetworkMode();
       log(`accelerator: ${accelerator}; network: ${mode}`);
       await lab.#boot(options, image, accelerator, mode, log);
@@ -180,7 +182,7 @@ export class Lab {
     log: (line: string) => void,
   ): Promise<void> {
     const { folder } = this.#paths;
-    const { diesWithUs, memoryMiB = 512, dataDiskMiB = 2048 } = options;
+    const { diesWithUs, memoryMiB = options.xen ? 896 : 512, dataDiskMiB = 2048 } = options;
     const network = await startNetwork(mode, folder, diesWithUs, randomInt(20_000, 60_000));
     const guests = { alpha: this.#hardware("alpha"), beta: this.#hardware("beta"), gamma: this.#hardware("gamma") };
     const initial: LabState = {

@@ -8,7 +8,7 @@ import type { Accelerator } from "./qemu.ts";
 import { GUEST_NAMES, type GuestName } from "./state.ts";
 
 const USAGE = `usage: node hack/lab/main.ts [--name LAB] COMMAND
-  up [--network root|user-namespace|user-mode] [--accelerator kvm|tcg] [--memory MIB]
+  up [--network root|user-namespace|user-mode] [--accelerator kvm|tcg] [--memory MIB] [--xen]
                             start alpha, beta and gamma, or those of them that are off
   status                    which machines are on; fails when there is no lab
   forward PORT              let the machines reach 127.0.0.1:PORT as api:PORT
@@ -31,6 +31,7 @@ const { values, positionals } = parseArgs({
     network: { type: "string" },
     accelerator: { type: "string" },
     memory: { type: "string" },
+    xen: { type: "boolean", default: false },
   },
   args: beforeProgram(process.argv.slice(2)),
 });
@@ -74,7 +75,8 @@ async function up(): Promise<void> {
   await Lab.start({
     name: values.name,
     diesWithUs: false,
-    memoryMiB,
+    xen: values.xen,
+    ...(values.memory === undefined ? {} : { memoryMiB }),
     ...(values.network === undefined ? {} : { networkMode: values.network as NetworkMode }),
     ...(values.accelerator === undefined ? {} : { accelerator: values.accelerator as Accelerator }),
     log: (line) => process.stderr.write(`${line}\n`),

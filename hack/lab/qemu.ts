@@ -49,12 +49,12 @@ export function qemuArgv(machine: Machine): string[] {
   const groups: readonly (readonly string[])[] = [
     [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-name", machine.name],
     ["-machine", "pc,hpet=off,smm=off,vmport=off,i8042=off,memory-backend=ram"],
-    acceleratorArgv(machine.accelerator),
+    image.xen === undefined ? acceleratorArgv(machine.accelerator) : XEN_PROCESSOR,
     ["-smp", "1", "-m", `${machine.memoryMiB}`],
     ["-object", `memory-backend-file,id=ram,size=${machine.memoryMiB}M,${ramFile(machine.ram)}`],
     // Without it the clones' random number generators, and so their UUIDs, would be equal.
     ["-device", "vmgenid,guid=auto"],
-    ["-kernel", image.kernel, "-initrd", image.initramfs, "-append", KERNEL_COMMAND_LINE],
+    kernelArgv(image),
     ["-fw_cfg", `name=opt/lab/id,string=${machine.id}`, "-fw_cfg", `name=opt/lab/name,string=${machine.name}`],
     ["-qmp", `unix:${sockets.qmp},server=on,wait=off`],
     [
@@ -73,6 +73,29 @@ export function qemuArgv(machine: Machine): string[] {
     ...machine.disks.map((disk, i) => ["-device", JSON.stringify(diskDevice(disk, i))]),
   ];
   return groups.flat();
+}
+
+/**
+ * Of the machine's memory; Xen gives the rest to guests. Given, so that starting a guest never takes it from the first
+ * domain.
+ */
+const DOM0_MIB = 512;
+
+/** `max` lets the first domain die at its first interrupt's return (SMAP), and guests at RDTSCP, as QEMU 7.2 emulates them. */
+const XEN_PROCESSOR: readonly string[] = [
+  "-accel",
+  "tcg,thread=multi,tb-size=256",
+  "-cpu",
+  "qemu64,+svm,+npt,+ssse3,+sse4.1,+sse4.2,+popcnt",
+];
+
+/** Xen is a multiboot kernel: what `-initrd` names are its modules, the first domain's kernel with arguments, and initramfs. */
+function kernelArgv({ kernel, initramfs, xen }: Image): readonly string[] {
+  if (xen === undefined) return ["-kernel", kernel, "-initrd", initramfs, "-append", KERNEL_COMMAND_LINE];
+  const commandLine = KERNEL_COMMAND_LINE.replace("ttyS0", "hvc0");
+  const memory = `dom0_mem=${DOM0_MIB}M,max:${DOM0_MIB}M`;
+  const xenLine = `console=com1 com1=115200,8n1 ${memory} dom0_max_vcpus=1 guest_loglvl=all`;
+  return ["-kernel", xen, "-initrd", `${kernel} ${commandLine},${initramfs}`, "-append", xenLine];
 }
 
 function ramFile({ path, shared }: Machine["ram"]): string {

@@ -1,11 +1,12 @@
 /** Plays the scenes in a lab of their own and keeps what the tools said; `hack/record-fixture` calls it. */
 import { blockScene } from "./fixtures/block.ts";
 import { drbdScene } from "./fixtures/drbd.ts";
+import { xenScene } from "./fixtures/xen.ts";
 import { lvmScene } from "./fixtures/lvm.ts";
 import type { Scene } from "./fixtures/recorder.ts";
 import { Lab } from "./lab.ts";
 
-const SCENES: Readonly<Record<string, Scene>> = { lvm: lvmScene, drbd: drbdScene, block: blockScene };
+const SCENES: Readonly<Record<string, Scene>> = { lvm: lvmScene, drbd: drbdScene, block: blockScene, xen: xenScene };
 
 const asked = process.argv.slice(2);
 const unknown = asked.filter((name) => !(name in SCENES));
@@ -18,6 +19,7 @@ for (const [name, scene] of Object.entries(SCENES)) {
   const lab = await Lab.start({
     name: `record-${name}`,
     diesWithUs: true,
+    xen: name === "xen",
     log: (line) => process.stdout.write(`${line}\n`),
   });
   try {

@@ -21,7 +21,7 @@ export function macAddress(uid: string, index: number, hypervisor: "KVM" | "Xen"
 /** What the hypervisor is to run, with the disks' devices on this host. */
 export function desiredGuest(vm: VirtualMachine, disks: readonly GuestDisk[]): GuestSpec {
   const { uid = "" } = vm.metadata;
-  const { cpus, memory, networks = [], hypervisor } = vm.spec;
+  const { cpus, memory, networks = [], hypervisor, xen = { type: "PV" } } = vm.spec;
   return {
     uid,
     name: guestName(vm),
@@ -30,12 +30,14 @@ export function desiredGuest(vm: VirtualMachine, disks: readonly GuestDisk[]): G
     boot: bootOf(vm),
     disks,
     networks: networks.map(({ bridge, mac }, index) => ({ bridge, mac: mac ?? macAddress(uid, index, hypervisor) })),
+    ...(hypervisor === "Xen" ? { xen } : {}),
   };
 }
 
 function bootOf({ spec }: VirtualMachine): GuestBoot {
-  const { kernel, initrd, cmdline, firmware, cdrom } = spec.boot;
+  const { kernel, initrd, cmdline, bootloader, firmware, cdrom } = spec.boot;
   if (kernel !== undefined) return { kind: "kernel", kernel, initrd, cmdline };
+  if (bootloader !== undefined) return { kind: "bootloader", bootloader };
   return { kind: "firmware", firmware: firmware ?? "BIOS", cdrom };
 }
 

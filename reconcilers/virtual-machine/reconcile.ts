@@ -177,6 +177,10 @@ async function destroy(
   if (seen === undefined) return "again";
   const { state, detail } = seen.inspection;
   await hypervisor.destroy(seen.instance, context.signal);
+  if (state === "shuttingDown") {
+    deps.vms.event(vm, "Normal", "Ended", `has shut down on ${deps.hostName}`);
+    return "again";
+  }
   const why = destructionReason(deps, vm, detail ?? state);
   deps.vms.event(vm, "Warning", "Destroyed", `switched off on ${deps.hostName}: ${why}`);
   context.log.warn({ instance: seen.instance.id, state }, "switched a guest off");

@@ -27,7 +27,9 @@ export async function start(
   const pause = pauseSeconds(attempts, now);
   if (pause > 0) return crashLoop(attempts, pause, await hypervisor.consoleTail(uid, context.signal), hostName);
   try {
-    await preflight(spec, await hypervisor.list(context.signal), exec, context.signal);
+    const instances = await hypervisor.list(context.signal);
+    const freeBytes = await hypervisor.freeMemory(context.signal);
+    await preflight(spec, { instances, freeBytes }, exec, context.signal);
     // Written before: a crash right here must count as a start.
     await writeAttempts(uid, { count: attempts.count + 1, lastSeconds: now, spec }, exec, context.signal);
     await hypervisor.prepare(spec, context.signal);
@@ -73,7 +75,12 @@ export async function watch(
   await keepAttempts(deps, context, uid, attempts);
   const wanted = desiredOrLast(vm, deps, attempts);
   await squeeze(wanted, attempts.spec, inspection, (bytes) => hypervisor.balloon(instance, bytes, context.signal));
-  const report = running(hostName, hypervisor.consoleCommand(uid), inspection, changes(wanted, attempts.spec));
+  const report = running(
+    hostName,
+    hypervisor.consoleCommand(uid, wanted.name),
+    inspection,
+    changes(wanted, attempts.spec),
+  );
   return { ...report, conditions: [...report.conditions, disksReady()] };
 }
 
@@ -115,6 +122,7 @@ function changes(wanted: GuestSpec, started: GuestSpec | undefined): readonly st
     ...(wanted.cpus === started.cpus ? [] : ["spec.cpus was changed"]),
     ...(wanted.memoryBytes <= started.memoryBytes ? [] : ["spec.memory.size was changed"]),
     ...(same(wanted.boot, started.boot) ? [] : ["spec.boot was changed"]),
+    ...(same(wanted.xen, started.xen) ? [] : ["spec.xen was changed"]),
     ...(same(wanted.disks, started.disks) ? [] : ["spec.disks was changed"]),
     ...(same(wanted.networks, started.networks) ? [] : ["spec.networks was changed"]),
   ];

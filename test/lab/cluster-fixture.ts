@@ -24,7 +24,7 @@ export class Fixture {
   static async start(
     name: string,
     hosts: readonly GuestName[],
-    options: Pick<LabOptions, "dataDiskMiB" | "memoryMiB"> = {},
+    options: Pick<LabOptions, "dataDiskMiB" | "memoryMiB" | "xen"> = {},
   ): Promise<Fixture> {
     const lab = await Lab.start({ ...options, name, diesWithUs: true, log: (line) => console.log(line) });
     // A run that was killed leaves its store behind; the next one must not find objects of machines that are gone.

@@ -61,6 +61,8 @@ function boot({ boot, disks }: GuestSpec): readonly string[] {
       ...(boot.initrd === undefined ? [] : ["-initrd", boot.initrd]),
       ...(boot.cmdline === undefined ? [] : ["-append", boot.cmdline]),
     ];
+  if (boot.kind === "bootloader")
+    throw new StartError("BootInvalid", "spec.boot.bootloader is Xen's: set boot.kernel or boot.firmware");
   const firmware = boot.firmware === "UEFI" ? ["-bios", UEFI_FIRMWARE] : [];
   if (boot.cdrom === undefined) return firmware;
   if (disks.some(({ target }) => target.startsWith("hd") && portOf(target) === CDROM_PORT))

@@ -1,8 +1,8 @@
 import { dirname } from "node:path";
-import { stripVTControlCharacters } from "node:util";
 import type { Clock } from "../../../machinery/clock.ts";
 import { CommandError } from "../../command/errors.ts";
 import type { Command, Executor } from "../../command/types.ts";
+import { logTail } from "../console-log.ts";
 import {
   type GuestSpec,
   type GuestState,
@@ -31,7 +31,6 @@ export interface QemuOptions {
 const MONITOR_TIMEOUT_MS = 10_000;
 /** Reading a kernel and an image of memory from a slow disk. */
 const START_TIMEOUT_MS = 60_000;
-const TAIL_LINES = 8;
 
 /** Found again in /proc, never in a memory of ours: a restart of the agent changes nothing. */
 interface QemuInstance extends Instance {
@@ -89,11 +88,12 @@ export function qemuHypervisor(options: QemuOptions): Hypervisor {
       // Only what was started here has a monitor for events; the others' belong to who started them.
       if (uid !== undefined) yield* monitorEvents(guestFiles(uid, "").events, signal);
     },
+    freeMemory: (signal) => availableMemory(exec, signal),
     consoleCommand: (uid) => `socat -,raw,echo=0,escape=0x1d UNIX-CONNECT:${guestFiles(uid, "").console}`,
     async consoleTail(uid, signal) {
       const name = (await exec.read(`${RUN}/${uid}/name`, signal))?.trim();
       if (name === undefined) return "";
-      return tail(guestFiles(uid, name).consoleLog, exec, signal);
+      return logTail(guestFiles(uid, name).consoleLog, exec, signal);
     },
     forget: async (uid, signal) => void (await exec.run(run("rm", "-rf", `${RUN}/${uid}`), signal)),
   };
@@ -173,15 +173,9 @@ async function prepare(spec: GuestSpec, { exec, systemd }: QemuOptions, signal: 
   }
 }
 
-async function tail(path: string, exec: Executor, signal: AbortSignal): Promise<string> {
-  const { stdout } = await exec.run(
-    { kind: "run", argv: ["sh", "-c", 'test ! -e "$1" || tail -c 4096 "$1"', "sh", path], mutates: false },
-    signal,
-  );
-  const printable = stripVTControlCharacters(stdout).replace(/[^\n\x20-\x7e]/g, "");
-  return printable
-    .split("\n")
-    .filter((line) => line.trim() !== "")
-    .slice(-TAIL_LINES)
-    .join("\n");
+/** What can be given away without swapping. */
+async function availableMemory(exec: Executor, signal: AbortSignal): Promise<number> {
+  const kibibytes = /^MemAvailable:\s+(\d+) kB$/m.exec((await exec.read("/proc/meminfo", signal)) ?? "")?.[1];
+  if (kibibytes === undefined) throw new HypervisorError("/proc/meminfo does not say how much memory is available");
+  return Number(kibibytes) * 1024;
 }

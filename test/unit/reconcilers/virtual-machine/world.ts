@@ -76,7 +76,7 @@ export class Store {
 /** One host with its agent's part for guests. What the agent sees of the store can be of yesterday. */
 export class TestHost {
   readonly hypervisor = new ModelHypervisor();
-  readonly files = new Map<string, string>([["/proc/meminfo", "MemAvailable:  900000 kB\n"]]);
+  readonly files = new Map<string, string>();
   readonly events: string[] = [];
   volumes: Volume[] = [volumeOn("alpha"), volumeOn("beta")];
   replicas: MirrorReplica[] = [];
