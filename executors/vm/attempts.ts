@@ -12,6 +12,8 @@ export interface Attempts {
   readonly lastSeconds: number;
   /** When it was first asked to shut down. */
   readonly stoppingSinceSeconds?: number;
+  /** Why the last start made no guest at all. */
+  readonly failure?: { readonly reason: string; readonly message: string };
   /** As what it was started last. */
   readonly spec?: GuestSpec;
 }

@@ -1,6 +1,6 @@
 import type { VirtualMachine } from "../../crds/generated/virtual-machine.ts";
 import { type Attempts, NO_ATTEMPTS, readAttempts, uptimeSeconds, writeAttempts } from "../../executors/vm/attempts.ts";
-import { type GuestSpec, type Inspection, StartError } from "../../executors/vm/guest.ts";
+import { type GuestSpec, type Hypervisor, type Inspection, StartError } from "../../executors/vm/guest.ts";
 import { preflight } from "../../executors/vm/preflight.ts";
 import type { ReconcileContext } from "../../machinery/result.ts";
 import type { Doing, VirtualMachineDeps } from "./deps.ts";
@@ -26,13 +26,14 @@ export async function start(
   const attempts = await readAttempts(uid, exec, context.signal);
   const pause = pauseSeconds(attempts, now);
   if (pause > 0) return crashLoop(attempts, pause, await hypervisor.consoleTail(uid, context.signal), hostName);
+  const started: Attempts = { count: attempts.count + 1, lastSeconds: now, spec };
   try {
     const instances = await hypervisor.list(context.signal);
     const freeBytes = await hypervisor.freeMemory(context.signal);
     await preflight(spec, { instances, freeBytes }, exec, context.signal);
     // Written before: a crash right here must count as a start.
-    await writeAttempts(uid, { count: attempts.count + 1, lastSeconds: now, spec }, exec, context.signal);
-    await hypervisor.prepare(spec, context.signal);
+    await writeAttempts(uid, started, exec, context.signal);
+    await prepare(deps, context, hypervisor, started, spec);
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
     deps.vms.event(vm, "Warning", error.reason, `${hostName}: ${error.message}`);
@@ -43,7 +44,35 @@ export async function start(
   return "again";
 }
 
-function crashLoop({ count }: Attempts, pause: number, tail: string, hostName: string): VmReport {
+/** A start that made nothing is remembered with its reason: until the next one there is nothing else to tell. */
+async function prepare(
+  { exec }: VirtualMachineDeps,
+  { signal }: ReconcileContext,
+  hypervisor: Hypervisor,
+  started: Attempts,
+  spec: GuestSpec,
+): Promise<void> {
+  try {
+    await hypervisor.prepare(spec, signal);
+  } catch (error) {
+    if (error instanceof StartError) {
+      const failure = { reason: error.reason, message: error.message };
+      await writeAttempts(spec.uid, { ...started, failure }, exec, signal);
+    }
+    throw error;
+  }
+}
+
+function crashLoop({ count, failure }: Attempts, pause: number, tail: string, hostName: string): VmReport {
+  if (failure !== undefined) {
+    const report = not(
+      "Pending",
+      failure.reason,
+      `${hostName}: ${failure.message}; next start in ${Math.ceil(pause)} s`,
+      Math.ceil(pause * 1000),
+    );
+    return { ...report, conditions: [...report.conditions, disksReady()] };
+  }
   const said = tail === "" ? "it wrote nothing on its console" : `its console says: ${tail.split("\n").join(" | ")}`;
   const message = `ended on ${hostName} soon after its start, ${count} time(s) in a row; next start in ${Math.ceil(pause)} s; ${said}`;
   const report = not("Crashed", "CrashLoopBackOff", message, Math.ceil(pause * 1000));

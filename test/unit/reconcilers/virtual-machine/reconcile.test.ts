@@ -177,6 +177,21 @@ describe("a guest that ends", () => {
     });
     await alpha.pass();
     expect(alpha.hypervisor.acts).toEqual(["prepare web"]);
+    expect(alpha.condition()).toMatchObject({
+      reason: "StartFailed",
+      message: "alpha: no such kernel; next start in 5 s",
+    });
+  });
+
+  it("forgets why a start failed as soon as one succeeds", async () => {
+    const { alpha } = world();
+    alpha.hypervisor.refusal = "no such kernel";
+    await alpha.pass();
+    alpha.hypervisor.refusal = undefined;
+    alpha.uptime += 10;
+    await alpha.pass();
+    alpha.hypervisor.remove("uid-web");
+    await alpha.pass();
     expect(alpha.condition()?.reason).toBe("CrashLoopBackOff");
   });
 });
