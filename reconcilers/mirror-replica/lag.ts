@@ -66,6 +66,8 @@ export async function updateLag(
   const idle = alone && disk === "Diskless" && observed.kernel?.role === "Secondary";
   if (isMember && disk !== undefined && BEHIND.has(disk) && !idle) {
     if (!alone) await memory.mark(uid);
+    // The proof is on the disk now; attached, it is gone as soon as the peer has come into step.
+    if (onlyCopy && (await memory.diskFailed(minor))) await memory.bury(minor);
     return !onlyCopy;
   }
   if (!(await memory.lags(uid, minor))) return false;

@@ -61,6 +61,11 @@ test.each<[string, Parameters<typeof lags>[0], readonly unknown[]]>([
     [false, "clear", "bury"],
   ],
   [
+    "it is believed before it is attached: the proof does not outlast the peer's resync",
+    { members: ["alpha"], disk: "Diskless", role: "Primary", bitmapUUID: AHEAD, tombstone: true },
+    [false, "bury"],
+  ],
+  [
     "an only member whose disk failed is not believed where the peer was in step",
     { members: ["alpha"], disk: "Diskless", tombstone: true },
     [true],
